@@ -1,0 +1,2 @@
+//! Stage 1.
+fn main() {}
