@@ -42,6 +42,7 @@ pub fn entry(
     let making = root.join(format!("{name}.making"));
     remove(&making)?;
     fs::create_dir(&making).on("make", &making)?;
+    let _unfinished = crate::interrupt::Unfinished::new(&making);
     let built = build(&making).and_then(|()| {
         remove(&place)?;
         fs::rename(&making, &place).on("put in place", &place)

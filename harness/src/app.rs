@@ -1,0 +1,116 @@
+//! What every command works with: the course, the cache, the way to show progress, and the parts put together.
+
+use crate::check::report::Style;
+use crate::cli::Cli;
+use crate::course::{Course, Stage};
+use crate::error::{Context, Error, Result};
+use crate::guest::{self, Symbols};
+use crate::host::{self, HostImage};
+use crate::machine::{self, Machine};
+use crate::ui::Ui;
+use crate::{cache, process};
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// One run of the harness.
+pub struct App {
+    /// The checkout and what it teaches.
+    pub course: Course,
+    /// Where progress is shown.
+    pub ui: Ui,
+    /// How results may look.
+    pub style: Style,
+    /// Whether only the locked packages will do.
+    pub locked: bool,
+    /// The cache folder.
+    pub cache: PathBuf,
+}
+
+/// A guest ready to boot.
+pub struct GuestImage {
+    /// What Xen loads.
+    pub bytes: Vec<u8>,
+    /// The linked program with its debug information.
+    pub elf: PathBuf,
+    /// Names for its addresses.
+    pub symbols: Symbols,
+}
+
+impl App {
+    /// Finds the course and the cache.
+    pub fn new(cli: &Cli) -> Result<Self> {
+        let plain = cli.no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let style = Style { decorated: !plain && std::io::stdout().is_terminal() };
+        Ok(Self { course: Course::find()?, ui: Ui::new(), style, locked: cli.locked, cache: cache::root()? })
+    }
+
+    /// What the test host is built from.
+    pub fn host_options(&self) -> host::Options {
+        host::Options { repo: self.course.root.clone(), locked: self.locked }
+    }
+
+    /// The test host's image, built first if it is not there.
+    pub fn test_host(&self) -> Result<HostImage> {
+        crate::prerequisites::qemu(&self.ui)?;
+        host::ensure(&self.cache, &self.host_options(), &self.ui)
+    }
+
+    /// A running test host.
+    pub fn machine(&self, image: &HostImage, options: &machine::Options) -> Result<Machine> {
+        Machine::start(&self.cache, image, options, &self.ui)
+    }
+
+    /// A stage's guest: built, verified, and written as Xen boots it.
+    pub fn guest(&self, stage: &Stage, features: Vec<String>) -> std::result::Result<GuestImage, guest::Failure> {
+        let mut request = guest::Request::new(&self.course.root, &stage.package).features(features);
+        request.color = self.style.decorated;
+        let built = guest::build(&request, &self.ui)?;
+        let image = guest::image(&built)?;
+        let symbols = Symbols::load(&built.elf, &self.course.root)?;
+        Ok(GuestImage { bytes: image.bytes, elf: built.elf, symbols })
+    }
+
+    /// What deadlines are multiplied by: what was asked for, or what the doctor measured, or 1.
+    pub fn scale(&self, asked: Option<f64>) -> f64 {
+        asked.or_else(|| read_factor(&self.cache)).unwrap_or(1.0)
+    }
+
+    /// The checkout's commit, where git can tell.
+    pub fn commit(&self) -> Option<String> {
+        let mut git = Command::new("git");
+        git.arg("-C").arg(&self.course.root).args(["rev-parse", "HEAD"]);
+        let said = process::run(&mut git, Duration::from_secs(5)).ok()?;
+        said.success().then(|| said.stdout.trim().to_owned())
+    }
+
+    /// The compiler's version.
+    pub fn toolchain(&self) -> String {
+        let mut rustc = Command::new("rustc");
+        rustc.arg("--version").current_dir(&self.course.root);
+        let said = process::run(&mut rustc, Duration::from_secs(20));
+        said.map(|said| said.stdout.trim().to_owned()).unwrap_or_default()
+    }
+}
+
+fn factor_file(cache: &Path) -> PathBuf {
+    cache.join("machine-factor")
+}
+
+/// The factor that the doctor measured on this machine.
+pub fn read_factor(cache: &Path) -> Option<f64> {
+    let text = std::fs::read_to_string(factor_file(cache)).ok()?;
+    text.trim().parse().ok().filter(|factor: &f64| (1.0..=100.0).contains(factor))
+}
+
+/// Keeps a measured factor.
+pub fn write_factor(cache: &Path, factor: f64) -> Result<()> {
+    let file = factor_file(cache);
+    std::fs::write(&file, format!("{factor:.2}\n")).on("write", &file)
+}
+
+/// An error for something that a thread of ours lost.
+pub fn lost(what: &str) -> Error {
+    Error::fault(format!("the thread that {what} panicked"))
+}

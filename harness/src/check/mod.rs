@@ -1,0 +1,312 @@
+//! `harness check`: judges the work on a stage, in four tiers that each stop at the first failure.
+//!
+//! 0. rules: what an exercise file may hold; 1. it compiles and its image is sound; 2. the stage's host tests;
+//! 3. one boot under Xen, whose guest reports what it observed while this side knows what it had to observe.
+//!
+//! Points come from tier 3 alone.
+
+pub mod expect;
+mod host_tests;
+mod judge;
+mod live;
+mod records;
+pub mod report;
+pub mod results;
+mod rules;
+mod session;
+mod stage1;
+mod xen;
+
+use crate::app::App;
+use crate::course::{Exercise, Selection, Stage};
+use crate::error::{Context, Error, Kind, Result};
+use crate::guest;
+use crate::machine::Machine;
+use crate::{cli, host};
+use results::{CheckResult, ExerciseResult, Results, Status, Totals};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// What to check.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    /// The stage.
+    pub stage: &'a Stage,
+    /// The exercises of which the reference is taken.
+    pub references: BTreeSet<String>,
+    /// The only exercise to check, where one was picked.
+    pub only: Option<String>,
+    /// What inputs are drawn from.
+    pub seed: u64,
+    /// What deadlines are multiplied by; measured on this machine where none is given.
+    pub scale: Option<f64>,
+    /// Whether a failed host test is no reason to stop.
+    pub keep_going: bool,
+}
+
+/// Runs `harness check` and returns the exit status.
+pub fn command(app: &App, arguments: &cli::Check) -> Result<u8> {
+    let Selection { stage, exercise } = app.course.select(&arguments.selector)?;
+    let only = arguments.only.as_deref().map(|id| stage.exercise(id)).transpose()?.or(exercise);
+    let request = Request {
+        stage,
+        references: references(stage, &arguments.whose)?,
+        only: only.map(|exercise| exercise.id.clone()),
+        seed: arguments.seed.unwrap_or_else(|| fastrand::u64(..)),
+        scale: arguments.timeout_scale,
+        keep_going: arguments.keep_going,
+    };
+    let results = check(app, &request)?;
+    let json = || {
+        let text = serde_json::to_string_pretty(&results);
+        text.map(|text| text + "\n").map_err(|error| Error::fault(format!("write the results as JSON: {error}")))
+    };
+    let human = report::human(&results, stage, &app.course.root, app.style);
+    match (&arguments.out, arguments.format) {
+        (None, cli::Format::Human) => print!("{human}"),
+        (None, cli::Format::Json) => print!("{}", json()?),
+        (Some(file), format) => {
+            print!("{human}");
+            let plain = || report::human(&results, stage, &app.course.root, report::Style::default());
+            let text = if format == cli::Format::Json { json()? } else { plain() };
+            std::fs::write(file, text).on("write", file)?;
+        }
+    }
+    Ok(results.exit())
+}
+
+/// The exercises whose reference the user asked for.
+pub fn references(stage: &Stage, whose: &cli::Whose) -> Result<BTreeSet<String>> {
+    let all = || stage.lab.exercises.iter().map(|exercise| exercise.id.clone());
+    match &whose.solution {
+        None => Ok(BTreeSet::new()),
+        Some(ids) if ids.iter().any(|id| id == "all") => Ok(all().collect()),
+        Some(ids) => ids.iter().map(|id| stage.exercise(id).map(|exercise| exercise.id.clone())).collect(),
+    }
+}
+
+/// The cargo features that take the references in.
+pub fn features(stage: &Stage, references: &BTreeSet<String>) -> Vec<String> {
+    let taken = stage.lab.exercises.iter().filter(|exercise| references.contains(&exercise.id));
+    taken.map(|exercise| exercise.feature.clone()).collect()
+}
+
+/// Checks a stage.
+///
+/// # Errors
+/// Only for what kept the check from being made; work that fails it is a result.
+pub fn check(app: &App, request: &Request) -> Result<Results> {
+    let start = Instant::now();
+    let mut results = blank(app, request);
+    if rules_hold(app, request, &mut results)? {
+        tiers(app, request, &mut results)?;
+    }
+    results.settle();
+    results.ms = start.elapsed().as_millis() as u64;
+    Ok(results)
+}
+
+/// The tiers from the compiler on. Xen's test host starts meanwhile.
+fn tiers(app: &App, request: &Request, results: &mut Results) -> Result<()> {
+    let image = app.test_host()?;
+    results.host.image = image.id.clone();
+    results.host.replaced = image.replaced.clone();
+    std::thread::scope(|scope| {
+        let machine = scope.spawn(|| app.machine(&image, request.scale));
+        let built = compile(app, request, results)?;
+        let Some((bytes, symbols)) = built else { return Ok(()) };
+        if !host_tests_pass(app, request, results)? {
+            return Ok(());
+        }
+        let machine = machine.join().unwrap_or_else(|_| Err(Error::fault("the test host's thread panicked")))?;
+        boot(app, request, results, &machine, &bytes, &symbols)
+    })
+}
+
+/// Tier 0, on the files that are the student's.
+fn rules_hold(app: &App, request: &Request, results: &mut Results) -> Result<bool> {
+    let mut hold = true;
+    let mine = request.stage.lab.exercises.iter().filter(|exercise| !request.references.contains(&exercise.id));
+    for exercise in mine {
+        let relative = request.stage.exercise_path(exercise);
+        let path = app.course.root.join(&relative);
+        let source = std::fs::read_to_string(&path).on("read", &path)?;
+        let broken = rules::violations(&source, &exercise.allow).into_iter().next();
+        let result = results.exercises.iter_mut().find(|result| result.id == exercise.id);
+        match (result, broken) {
+            (Some(result), None) => result.line = rules::todo_line(&source),
+            (Some(result), Some(broken)) => {
+                hold = false;
+                result.line = Some(broken.line);
+                fail_all(result, Status::Rule, &broken.to_string());
+            }
+            // Compiled in all the same, though not checked.
+            (None, Some(broken)) => {
+                let text = format!("{}:{}: {broken}", relative.display(), broken.line);
+                return Err(Error::new(Kind::Rule, text));
+            }
+            (None, None) => {}
+        }
+    }
+    Ok(hold)
+}
+
+/// Tier 1: the image to boot, or `None` where the work does not compile or its image is not sound.
+fn compile(app: &App, request: &Request, results: &mut Results) -> Result<Option<(Vec<u8>, guest::Symbols)>> {
+    let mut features = features(request.stage, &request.references);
+    features.push("checks".to_owned());
+    match app.guest(request.stage, features) {
+        Ok(built) => {
+            results.image_bytes = Some(built.bytes.len() as u64);
+            Ok(Some((built.bytes, built.symbols)))
+        }
+        Err(guest::Failure::Compile(diagnostics)) => {
+            blame(results, &diagnostics);
+            Ok(None)
+        }
+        Err(guest::Failure::Other(error)) => Err(error),
+    }
+}
+
+/// Puts each of the compiler's errors to the exercise whose file it is in.
+fn blame(results: &mut Results, diagnostics: &[guest::Diagnostic]) {
+    let errors = || diagnostics.iter().filter(|diagnostic| diagnostic.error);
+    for result in &mut results.exercises {
+        let own = |diagnostic: &&guest::Diagnostic| diagnostic.file.as_deref().is_some_and(|file| result.file == file);
+        let mine: Vec<&guest::Diagnostic> = errors().filter(own).collect();
+        let Some(first) = mine.first() else { continue };
+        result.line = first.line;
+        let text: String = mine.iter().map(|diagnostic| diagnostic.rendered.trim_end()).collect::<Vec<_>>().join("\n\n");
+        fail_all(result, Status::Build, &text);
+    }
+    // An error in a given file follows from an exercise whose signature changed: nobody in particular's.
+    if !results.exercises.iter().any(|result| result.checks.iter().any(|check| check.status == Status::Build)) {
+        let text: Vec<&str> = errors().map(|diagnostic| diagnostic.rendered.trim_end()).collect();
+        let text = text.join("\n\n");
+        results.exercises.iter_mut().for_each(|result| fail_all(result, Status::Build, &text));
+    }
+}
+
+/// Tier 2. Returns whether to go on.
+fn host_tests_pass(app: &App, request: &Request, results: &mut Results) -> Result<bool> {
+    let features = features(request.stage, &request.references);
+    let step = app.ui.step("running the host tests");
+    let limit = Duration::from_secs_f64(60.0 * app.scale(request.scale));
+    let tests = host_tests::run(&app.course.root, &request.stage.package, &features, limit)?;
+    drop(step);
+    let go_on = tests.status == Status::Pass || request.keep_going;
+    results.host_tests = Some(tests);
+    Ok(go_on)
+}
+
+/// Tier 3.
+fn boot(
+    app: &App,
+    request: &Request,
+    results: &mut Results,
+    machine: &Machine,
+    image: &[u8],
+    symbols: &guest::Symbols,
+) -> Result<()> {
+    let step = app.ui.step(&format!("stage {} runs under Xen", request.stage.number));
+    let scale = app.scale(request.scale);
+    let plan = plan(request, scale);
+    let mut guest = xen::XenGuest::new(machine, image, scale)?;
+    let facts = guest.facts();
+    let outcome = session::run(&mut guest, &plan);
+    drop(step);
+    results.host.accelerator = machine.accelerator().to_owned();
+    results.host.scale = scale;
+    results.log = save_log(app, request, &outcome)?;
+    judge::judge(results, request, &outcome, &facts, symbols, &machine.xen_log());
+    Ok(())
+}
+
+fn plan(request: &Request, scale: f64) -> session::Plan {
+    let exercises = &request.stage.lab.exercises;
+    let checks = exercises.iter().flat_map(|exercise| &exercise.checks);
+    let timeouts = checks.map(|check| (check.id.clone(), Duration::from_secs_f64(check.timeout * scale)));
+    let left_out = exercises.iter().filter(|exercise| request.only.as_ref().is_some_and(|only| *only != exercise.id));
+    session::Plan {
+        arguments: String::new(),
+        nonce: format!("{:016x}", fastrand::u64(..)),
+        seed: request.seed,
+        skip: left_out.map(|exercise| exercise.id.clone()).collect(),
+        timeouts: timeouts.collect(),
+        patience: Duration::from_secs_f64(request.stage.lab.integration.timeout * scale),
+    }
+}
+
+fn save_log(app: &App, request: &Request, outcome: &session::Outcome) -> Result<Option<PathBuf>> {
+    let relative = PathBuf::from(".harness").join(format!("stage{}.log", request.stage.number));
+    let path = app.course.root.join(&relative);
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).on("make", folder)?;
+    }
+    std::fs::write(&path, outcome.log.join("\n") + "\n").on("write", &path)?;
+    Ok(Some(relative))
+}
+
+/// Results in which nothing has been checked yet.
+fn blank(app: &App, request: &Request) -> Results {
+    let wanted = |exercise: &&Exercise| request.only.as_ref().is_none_or(|only| *only == exercise.id);
+    let stage = request.stage;
+    let exercises = stage.lab.exercises.iter().filter(wanted).map(|exercise| {
+        let reference = request.references.contains(&exercise.id);
+        let checks = exercise.checks.iter().map(|check| blank_check(&check.id, &check.title, check.points));
+        let solution = PathBuf::from("solutions").join(&stage.package).join(&exercise.file);
+        ExerciseResult {
+            id: exercise.id.clone(),
+            title: exercise.title.clone(),
+            status: Status::Blocked,
+            reference,
+            points: 0,
+            max: 0,
+            file: if reference { solution } else { stage.exercise_path(exercise) },
+            line: None,
+            message: None,
+            checks: checks.collect(),
+        }
+    });
+    let exercises = exercises.collect();
+    let whole = &stage.lab.integration;
+    let all_references = request.references.len() == stage.lab.exercises.len();
+    Results {
+        schema: 1,
+        course: app.course.title.clone(),
+        commit: app.commit(),
+        toolchain: app.toolchain(),
+        host: results::Host::default(),
+        stage: stage.package.clone(),
+        mode: if all_references { "solution" } else { "mine" }.to_owned(),
+        seed: request.seed,
+        image_bytes: None,
+        host_tests: None,
+        exercises,
+        integration: request.only.is_none().then(|| blank_check(&whole.id, &whole.title, whole.points)),
+        totals: Totals::default(),
+        ms: 0,
+        log: None,
+    }
+}
+
+fn blank_check(id: &str, title: &str, points: u32) -> CheckResult {
+    CheckResult {
+        id: id.to_owned(),
+        title: title.to_owned(),
+        status: Status::Blocked,
+        points: 0,
+        max: points,
+        wrong: Vec::new(),
+        message: None,
+        console: Vec::new(),
+        ms: 0,
+    }
+}
+
+/// Gives every check of an exercise the same verdict, and the exercise the reason.
+fn fail_all(result: &mut ExerciseResult, status: Status, message: &str) {
+    result.checks.iter_mut().for_each(|check| check.status = status);
+    result.message = Some(message.to_owned());
+}

@@ -1,0 +1,185 @@
+//! Results for people: one line a check, and for what went wrong what to look at and what to do next.
+
+use super::results::{CheckResult, ExerciseResult, HostTests, Results, Status};
+use crate::course::{Exercise, Stage};
+use std::fmt::Write;
+use std::path::Path;
+
+/// How text may be decorated.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Style {
+    /// With colours and links, as a terminal shows them.
+    pub decorated: bool,
+}
+
+impl Style {
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.decorated { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    /// Text to stand out.
+    pub fn strong(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+
+    fn faint(self, text: &str) -> String {
+        self.paint("2", text)
+    }
+
+    fn status(self, status: Status, text: &str) -> String {
+        let colour = match status {
+            Status::Pass => "32",
+            Status::NotAttempted | Status::Blocked => "33",
+            _ => "31",
+        };
+        self.paint(colour, text)
+    }
+
+    /// A file's name, as a link where the terminal follows links.
+    fn link(self, root: &Path, file: &Path, line: Option<usize>) -> String {
+        let text = line.map_or(file.display().to_string(), |line| format!("{}:{line}", file.display()));
+        if !self.decorated {
+            return text;
+        }
+        format!("\x1b]8;;file://{}\x1b\\{text}\x1b]8;;\x1b\\", root.join(file).display())
+    }
+}
+
+/// The report of a check.
+pub fn human(results: &Results, stage: &Stage, root: &Path, style: Style) -> String {
+    let mut text = String::new();
+    let whose = if results.mode == "solution" { "the reference" } else { "your work" };
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "{}", style.strong(&format!("stage {}: {}, {whose}", stage.number, stage.title)));
+    if let Some(tests) = &results.host_tests {
+        host_tests(&mut text, tests, style);
+    }
+    for exercise in &results.exercises {
+        exercise_block(&mut text, exercise, stage, root, style);
+    }
+    if let Some(whole) = &results.integration {
+        check_block(&mut text, whole, None, style);
+    }
+    let Totals { earned, of } = totals(results);
+    let seconds = Duration(results.ms);
+    let _ = writeln!(text, "{}", style.strong(&format!("{earned} of {of} points")));
+    let image = results.image_bytes.map(|bytes| format!("image {} KiB, ", bytes.div_ceil(1024))).unwrap_or_default();
+    let _ = writeln!(text, "{}", style.faint(&format!("{image}seed {}, {seconds}", results.seed)));
+    if let Some(log) = &results.log {
+        let _ = writeln!(text, "{}", style.faint(&format!("console: {}", log.display())));
+    }
+    let _ = writeln!(text, "next: {}", next(results, stage));
+    text
+}
+
+struct Totals {
+    earned: u32,
+    of: u32,
+}
+
+fn totals(results: &Results) -> Totals {
+    Totals { earned: results.totals.points, of: results.totals.max }
+}
+
+struct Duration(u64);
+
+impl std::fmt::Display for Duration {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{} s", self.0 / 1000, self.0 % 1000 / 100)
+    }
+}
+
+fn host_tests(text: &mut String, tests: &HostTests, style: Style) {
+    let word = style.status(tests.status, if tests.status == Status::Pass { "ok  " } else { "FAIL" });
+    let failed = if tests.failed.is_empty() { String::new() } else { format!(", {} failed", tests.failed.len()) };
+    let _ = writeln!(text, "{word} host tests: {} passed{failed}", tests.passed);
+    for test in &tests.failed {
+        let _ = writeln!(text, "     {}", test.name);
+        for line in test.message.lines() {
+            let _ = writeln!(text, "       {line}");
+        }
+    }
+}
+
+fn exercise_block(text: &mut String, exercise: &ExerciseResult, stage: &Stage, root: &Path, style: Style) {
+    let points = if exercise.reference {
+        "the reference".to_owned()
+    } else {
+        format!("{}/{}", exercise.points, exercise.max)
+    };
+    let heading = format!("{} {} ({points})", exercise.id, exercise.title);
+    let _ = writeln!(text, "{}", style.strong(&heading));
+    if exercise.checks.iter().all(|check| check.status == exercise.status) && exercise.status != Status::Pass {
+        // One reason for all of them: said once.
+        let _ = writeln!(text, "{} {}", word(exercise.status, style), exercise.message.as_deref().unwrap_or_default());
+        for check in exercise.checks.iter().filter(|check| !check.wrong.is_empty() || check.message.is_some()) {
+            check_block(text, check, None, style);
+        }
+    } else {
+        let manifest = stage.lab.exercises.iter().find(|known| known.id == exercise.id);
+        for check in &exercise.checks {
+            check_block(text, check, manifest, style);
+        }
+    }
+    if !matches!(exercise.status, Status::Pass | Status::Blocked | Status::Infra) {
+        let _ = writeln!(text, "     file      {}", style.link(root, &exercise.file, exercise.line));
+    }
+}
+
+fn word(status: Status, style: Style) -> String {
+    let plain = match status {
+        Status::Pass => "ok  ",
+        Status::NotAttempted => "todo",
+        Status::Blocked | Status::Infra => "--  ",
+        _ => "FAIL",
+    };
+    style.status(status, plain)
+}
+
+fn check_block(text: &mut String, check: &CheckResult, exercise: Option<&Exercise>, style: Style) {
+    let reason = match check.status {
+        Status::Pass | Status::Fail => String::new(),
+        status => format!(" [{}]", status.word()),
+    };
+    let _ = writeln!(text, "{} {:<14} {}{reason}", word(check.status, style), check.id, check.title);
+    for wrong in &check.wrong {
+        let _ = writeln!(text, "     {}", wrong.what);
+        let _ = writeln!(text, "       expected  {}", wrong.expected);
+        let _ = writeln!(text, "       got       {}", wrong.got);
+    }
+    for line in check.message.iter().flat_map(|message| message.lines()) {
+        let _ = writeln!(text, "     {line}");
+    }
+    if matches!(check.status, Status::Fail | Status::Crash | Status::Timeout) {
+        for line in &check.console {
+            let _ = writeln!(text, "     {}", style.faint(&format!("console   | {line}")));
+        }
+        if let Some(exercise) = exercise {
+            let _ = writeln!(text, "     book      {}", exercise.book);
+        }
+    }
+}
+
+fn next(results: &Results, stage: &Stage) -> String {
+    let selector = format!("stage{}", stage.number);
+    let solution = if results.mode == "solution" { " --solution" } else { "" };
+    let failing = results.host_tests.as_ref().is_some_and(|tests| tests.status != Status::Pass);
+    match results.first_wrong() {
+        None if failing => format!("mend the failed host test, then `cargo harness check {selector}{solution}`"),
+        None if results.integration.as_ref().is_some_and(|whole| whole.status != Status::Pass) => {
+            format!("compare the console with the expected one, then `cargo harness run {selector}{solution}`")
+        }
+        None if results.mode == "solution" => {
+            format!("the set-up works; read labs/{}/lab.md, then `cargo harness check {selector}`", stage.package)
+        }
+        None if results.integration.is_none() => format!("`cargo harness check {selector}` checks the whole stage"),
+        None => format!("stage {} is done; `cargo harness run {selector}` shows it alive", stage.number),
+        Some((_, check)) if check.status == Status::Infra => "`cargo harness doctor` looks at the machine".to_owned(),
+        Some((exercise, _)) if exercise.status == Status::Rule => {
+            format!("remove what the rule forbids from {}", exercise.file.display())
+        }
+        Some((exercise, _)) => {
+            format!("edit {}, then `cargo harness check {}`", exercise.file.display(), exercise.id)
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! One stage under check: boots it, follows its records, and boots it again past whatever stopped it.
+//!
+//! Invariant: every wait has a deadline, so a session ends whatever the guest does. A guest that stops inside
+//! a check is booted again with that check skipped, at most [`REBOOTS`] times, so that one mistake does not
+//! hide the rest.
+
+use super::records::{Reader, Record};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// How often a guest is booted again after stopping inside a check.
+pub const REBOOTS: usize = 4;
+
+/// Something that the guest did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Happened {
+    /// It printed.
+    Printed(Vec<u8>),
+    /// It ended, for this reason: `poweroff`, `reboot`, `crash`.
+    Ended(String),
+    /// Nothing, for as long as was waited.
+    Nothing,
+    /// The test host is gone.
+    Lost(String),
+}
+
+/// A guest that can be booted, and followed.
+pub trait Guest {
+    /// Boots it with this command line, ending whatever ran before.
+    fn boot(&mut self, command_line: &str) -> crate::error::Result<()>;
+    /// The next thing that it does, or [`Happened::Nothing`] after `patience`.
+    fn next(&mut self, patience: Duration) -> Happened;
+}
+
+/// What a session needs to know beforehand.
+pub struct Plan {
+    /// The arguments besides the check token.
+    pub arguments: String,
+    /// Marks the records as the guest's own.
+    pub nonce: String,
+    /// What inputs are drawn from.
+    pub seed: u64,
+    /// Checks left out from the start.
+    pub skip: Vec<String>,
+    /// How long each check may take.
+    pub timeouts: BTreeMap<String, Duration>,
+    /// How long booting, the way between two checks, and the live part may take.
+    pub patience: Duration,
+}
+
+/// How a check went, as far as the guest could tell.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observed {
+    /// What it saw.
+    pub saw: BTreeMap<String, String>,
+    /// What stopped it; `None` where it ended on its own.
+    pub stopped: Option<Stop>,
+    /// How long it took.
+    pub took: Duration,
+    /// The last lines of the console when it ended.
+    pub console: Vec<String>,
+}
+
+/// Why a check, or the boot around it, did not end on its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The exercise is not attempted; where its mark is.
+    Todo {
+        /// The exercise.
+        exercise: String,
+        /// `file:line`.
+        place: String,
+    },
+    /// A panic.
+    Panic {
+        /// `file:line`.
+        place: String,
+        /// What it said.
+        message: String,
+    },
+    /// An exception: the facts.
+    Fault(BTreeMap<String, String>),
+    /// The guest ended without a word, for this reason.
+    Ended(String),
+    /// It took too long.
+    Timeout(Duration),
+}
+
+/// Everything a session found out.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// The checks that began, by id.
+    pub checks: BTreeMap<String, Observed>,
+    /// Exercises that are not attempted, with the place of their mark.
+    pub todo: BTreeMap<String, String>,
+    /// The console of the live part: what came after the last check.
+    pub live: Vec<String>,
+    /// Why the guest ended after the last check: `poweroff` is right.
+    pub ended: Option<String>,
+    /// What stopped a boot outside of any check.
+    pub stopped: Option<Stop>,
+    /// The whole console of all boots.
+    pub log: Vec<String>,
+    /// What went wrong with the test host, which says nothing about the work.
+    pub lost: Option<String>,
+}
+
+/// Runs a session to its end.
+pub fn run(guest: &mut impl Guest, plan: &Plan) -> Outcome {
+    let mut outcome = Outcome::default();
+    let mut skip = plan.skip.clone();
+    for boot in 0..=REBOOTS {
+        let mut token = format!("check={}:{}", plan.nonce, plan.seed);
+        if !skip.is_empty() {
+            token += &format!(":skip={}", skip.join(","));
+        }
+        let line = format!("{token} {}", plan.arguments);
+        if let Err(error) = guest.boot(line.trim_end()) {
+            outcome.lost = Some(error.to_string());
+            return outcome;
+        }
+        outcome.log.push(format!("--- boot {} ---", boot + 1));
+        match follow(guest, plan, &mut outcome) {
+            Some(skipped) if boot < REBOOTS => skip.push(skipped),
+            _ => break,
+        }
+    }
+    outcome
+}
+
+/// Follows one boot. Returns what to skip next time, if the guest stopped inside a check.
+fn follow(guest: &mut impl Guest, plan: &Plan, outcome: &mut Outcome) -> Option<String> {
+    let mut reader = Reader::new(&plan.nonce);
+    let mut at = Position { check: None, since: Instant::now(), done: false, live_from: 0 };
+    let mut stop = None;
+    let ended = loop {
+        let allowed = at.allowed(plan);
+        let Some(left) = allowed.checked_sub(at.since.elapsed()) else {
+            stop.get_or_insert(Stop::Timeout(allowed));
+            break None;
+        };
+        match guest.next(left) {
+            Happened::Nothing => {}
+            Happened::Printed(bytes) => {
+                for record in reader.feed(&bytes) {
+                    take(record, &mut at, &mut stop, outcome, &reader);
+                }
+            }
+            Happened::Ended(reason) => {
+                if let Some(record) = reader.finish() {
+                    take(record, &mut at, &mut stop, outcome, &reader);
+                }
+                break Some(reason);
+            }
+            Happened::Lost(why) => {
+                outcome.lost = Some(why);
+                break None;
+            }
+        }
+    };
+    let _ = reader.finish();
+    outcome.log.append(&mut reader.text.clone());
+    if outcome.lost.is_some() {
+        return None;
+    }
+    let stop = stop.or_else(|| (!at.done).then(|| Stop::Ended(ended.clone().unwrap_or_default())));
+    if let (Some(check), Some(stop)) = (&at.check, &stop) {
+        let observed = outcome.checks.entry(check.clone()).or_default();
+        observed.stopped = Some(stop.clone());
+        observed.took = at.since.elapsed();
+        observed.console = tail(&reader.text, 6);
+        if let Stop::Todo { exercise, place } = stop {
+            outcome.todo.insert(exercise.clone(), place.clone());
+            return Some(exercise.clone());
+        }
+        return Some(check.clone());
+    }
+    if let Some(Stop::Todo { exercise, place }) = &stop {
+        outcome.todo.insert(exercise.clone(), place.clone());
+    }
+    let from = at.live_from.saturating_sub(reader.dropped).min(reader.text.len());
+    outcome.live = reader.text.split_off(from);
+    outcome.ended = ended;
+    outcome.stopped = stop;
+    None
+}
+
+/// Where a boot stands.
+struct Position {
+    check: Option<String>,
+    since: Instant,
+    done: bool,
+    live_from: usize,
+}
+
+impl Position {
+    fn allowed(&self, plan: &Plan) -> Duration {
+        self.check.as_ref().and_then(|check| plan.timeouts.get(check)).copied().unwrap_or(plan.patience)
+    }
+
+    fn now_in(&mut self, check: Option<String>) {
+        self.check = check;
+        self.since = Instant::now();
+    }
+}
+
+fn take(record: Record, at: &mut Position, stop: &mut Option<Stop>, outcome: &mut Outcome, reader: &Reader) {
+    match record {
+        Record::Begin(check) => {
+            // The first boot that gets to a check is the one that counts: an earlier crash is not undone.
+            outcome.checks.entry(check.clone()).or_default();
+            at.now_in(Some(check));
+        }
+        Record::Saw(check, facts) => {
+            if at.check.as_ref() == Some(&check) {
+                outcome.checks.entry(check).or_default().saw.extend(facts);
+            }
+        }
+        Record::End(check) => {
+            if at.check.as_ref() == Some(&check) {
+                let observed = outcome.checks.entry(check).or_default();
+                observed.took = at.since.elapsed();
+                observed.console = tail(&reader.text, 6);
+                at.now_in(None);
+            }
+        }
+        Record::Done => {
+            at.done = true;
+            at.live_from = reader.text.len() + reader.dropped;
+            at.now_in(None);
+        }
+        Record::Todo { exercise, place } => *stop = Some(Stop::Todo { exercise, place }),
+        Record::Panic { place, message } => *stop = Some(Stop::Panic { place, message }),
+        Record::Fault(facts) => *stop = Some(Stop::Fault(facts)),
+    }
+}
+
+fn tail(lines: &[String], count: usize) -> Vec<String> {
+    lines[lines.len().saturating_sub(count)..].to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Result;
+
+    /// A guest that plays prepared boots; `None` in a script is silence for ever.
+    struct Scripted {
+        boots: Vec<Vec<Happened>>,
+        lines: Vec<String>,
+    }
+
+    impl Guest for Scripted {
+        fn boot(&mut self, command_line: &str) -> Result<()> {
+            if !self.lines.is_empty() {
+                self.boots.remove(0);
+            }
+            self.lines.push(command_line.to_owned());
+            Ok(())
+        }
+        fn next(&mut self, patience: Duration) -> Happened {
+            if self.boots[0].is_empty() {
+                std::thread::sleep(patience);
+                return Happened::Nothing;
+            }
+            self.boots[0].remove(0)
+        }
+    }
+
+    fn play(boots: &[&[&str]]) -> (Outcome, Vec<String>) {
+        let happened = |text: &&str| match text.strip_prefix("end:") {
+            Some(reason) => Happened::Ended(reason.to_owned()),
+            None => Happened::Printed(text.replace('~', "~00 ").into_bytes()),
+        };
+        let boots = boots.iter().map(|boot| boot.iter().map(happened).collect()).collect();
+        let mut guest = Scripted { boots, lines: Vec::new() };
+        let plan = Plan {
+            arguments: "log=debug".into(),
+            nonce: "00".into(),
+            seed: 7,
+            skip: Vec::new(),
+            timeouts: BTreeMap::from([("1a.x".to_owned(), Duration::from_millis(30))]),
+            patience: Duration::from_millis(60),
+        };
+        (run(&mut guest, &plan), guest.lines)
+    }
+
+    #[test]
+    fn a_whole_run_ends_with_the_live_console() {
+        let boot = ["~begin 1a.x\n~saw 1a.x n=3\n~end 1a.x\n~done\n", "banner\nbye\n", "end:poweroff"];
+        let (outcome, lines) = play(&[&boot]);
+        assert_eq!(lines, ["check=00:7 log=debug"]);
+        assert_eq!(outcome.checks["1a.x"].saw["n"], "3");
+        assert_eq!(outcome.live, ["banner", "bye"]);
+        assert_eq!((outcome.ended.as_deref(), outcome.stopped), (Some("poweroff"), None));
+    }
+
+    #[test]
+    fn what_stops_the_guest_is_skipped_in_the_next_boot() {
+        let first = ["~begin 1a.x\n~panic src/ring.rs:3 boom\n", "end:crash"];
+        let second = ["~begin 1b.y\n~todo 1b src/start_info.rs:9\n", "end:crash"];
+        let third = ["~done\nbanner\n", "end:poweroff"];
+        let (outcome, lines) = play(&[&first, &second, &third]);
+        assert_eq!(lines[1], "check=00:7:skip=1a.x log=debug");
+        assert_eq!(lines[2], "check=00:7:skip=1a.x,1b log=debug");
+        assert!(matches!(&outcome.checks["1a.x"].stopped, Some(Stop::Panic { message, .. }) if message == "boom"));
+        assert_eq!(outcome.todo["1b"], "src/start_info.rs:9");
+        assert_eq!(outcome.live, ["banner"]);
+    }
+
+    #[test]
+    fn silence_ends_at_the_deadline_of_its_phase() {
+        let (outcome, lines) = play(&[&["~begin 1a.x\n"], &["~done\n"]]);
+        assert_eq!(outcome.checks["1a.x"].stopped, Some(Stop::Timeout(Duration::from_millis(30))));
+        assert_eq!(lines.len(), 2);
+        assert_eq!(outcome.stopped, Some(Stop::Timeout(Duration::from_millis(60))));
+    }
+
+    #[test]
+    fn an_end_without_done_is_early_and_a_loss_is_no_verdict() {
+        let (outcome, _) = play(&[&["banner\n", "end:poweroff"]]);
+        assert_eq!(outcome.stopped, Some(Stop::Ended("poweroff".into())));
+        let mut guest = Scripted { boots: vec![vec![Happened::Lost("QEMU died".into())]], lines: Vec::new() };
+        let plan = Plan {
+            arguments: String::new(),
+            nonce: "00".into(),
+            seed: 0,
+            skip: Vec::new(),
+            timeouts: BTreeMap::new(),
+            patience: Duration::from_secs(1),
+        };
+        assert_eq!(run(&mut guest, &plan).lost.as_deref(), Some("QEMU died"));
+    }
+
+    #[test]
+    fn records_of_another_check_than_the_one_under_way_do_not_count() {
+        let (outcome, _) = play(&[&["~begin 1a.x\n~saw 1b.y n=1\n~end 1b.y\n~end 1a.x\n~done\n", "end:poweroff"]]);
+        assert!(!outcome.checks.contains_key("1b.y"));
+    }
+}

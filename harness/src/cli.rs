@@ -1,0 +1,224 @@
+//! The command line: what each command takes and how it is explained.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Builds, boots and checks the stages of Stardust under the real Xen.
+#[derive(Debug, Parser)]
+#[command(name = "harness", bin_name = "cargo harness", version, max_term_width = 100)]
+#[command(after_help = "Without a command: where you stand, and what to type next.\n\n\
+    Exit status: 0 all is well; 1 checks failed; 2 does not compile; 3 the guest crashed, hung or ran out\n\
+    of time; 4 a rule is broken; 64 wrong usage; 69 the machine lacks something; 70 the harness failed.")]
+pub struct Cli {
+    /// No colour, also on a terminal (NO_COLOR does the same).
+    #[arg(long, global = true)]
+    pub no_color: bool,
+    /// Refuse a test host whose packages are not exactly those of the lock file.
+    #[arg(long, global = true)]
+    pub locked: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Checks your work on a stage: compiles it, runs its host tests, boots it under Xen.
+    Check(Check),
+    /// Boots a stage and connects you to its console.
+    Run(Run),
+    /// Builds a stage's image, verifies it, and says how large it is.
+    Build(Build),
+    /// Looks at the machine: what is there, what is missing, how fast it is.
+    Doctor(Doctor),
+    /// The Xen test host: build it, or carry it to a room without a network.
+    Host {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: Host,
+    },
+}
+
+/// Whose work is taken.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Whose {
+    /// Take the reference for every exercise, or for those named: --solution=1a,1c.
+    #[arg(long, value_name = "EXERCISES", num_args = 0..=1, require_equals = true, value_delimiter = ',',
+          default_missing_value = "all")]
+    pub solution: Option<Vec<String>>,
+}
+
+/// `harness check`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  cargo harness check stage1              your work on stage 1\n  \
+    cargo harness check 1b                  only exercise 1b\n  \
+    cargo harness check stage1 --solution   the reference: shows that the set-up works\n  \
+    cargo harness check stage1 --solution=1a  your work, with the reference for 1a\n  \
+    cargo harness check stage1 --format json --out results.json")]
+pub struct Check {
+    /// A stage (stage1, 1, console) or an exercise (1a).
+    pub selector: String,
+    /// Whose work.
+    #[command(flatten)]
+    pub whose: Whose,
+    /// Check only this exercise.
+    #[arg(long, value_name = "EXERCISE")]
+    pub only: Option<String>,
+    /// Boot under Xen even when a host test failed.
+    #[arg(long)]
+    pub keep_going: bool,
+    /// Multiply every deadline by this.
+    #[arg(long, value_name = "FACTOR", value_parser = factor)]
+    pub timeout_scale: Option<f64>,
+    /// Draw the inputs from this number instead of a new one.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// How to report.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+    /// Write the report in that format to a file; people's report goes to the screen all the same.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Human,
+    /// results.json, version 1.
+    Json,
+}
+
+/// `harness run`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  cargo harness run stage1 --solution\n  \
+    cargo harness run stage1 --solution --cmdline 'app=echo log=debug'\n  \
+    cargo harness run stage1 --solution --gdb      then type the gdb line it prints\n\n\
+    On a terminal, Ctrl-] begins a command: q leave, s shut down, p pause and go on, ? help.\n\
+    Exit status: 0 when the guest powered off (or you left), 3 when it crashed or its time was up.")]
+pub struct Run {
+    /// A stage: stage1, 1, console.
+    pub selector: String,
+    /// Whose work.
+    #[command(flatten)]
+    pub whose: Whose,
+    /// The guest's memory, in MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 32)]
+    pub memory: u64,
+    /// The memory that it may grow to, in MiB.
+    #[arg(long, value_name = "MIB")]
+    pub maxmem: Option<u64>,
+    /// The guest's vCPUs.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=128))]
+    pub vcpus: u32,
+    /// The guest's command line.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub cmdline: String,
+    /// A disk image for the guest, writable; may be repeated (xvda, xvdb, ...).
+    #[arg(long, value_name = "FILE")]
+    pub disk: Vec<PathBuf>,
+    /// Connect a port of this machine to one of the guest (10.0.2.20); may be repeated.
+    #[arg(long, value_name = "HOST:GUEST", value_parser = forward)]
+    pub forward: Vec<(u16, u16)>,
+    /// End the guest after so many seconds.
+    #[arg(long, value_name = "SECONDS")]
+    pub timeout: Option<u64>,
+    /// Wait for gdb before the guest starts.
+    #[arg(long)]
+    pub gdb: bool,
+}
+
+/// `harness build`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  cargo harness build stage1 --solution --out stage1.elf")]
+pub struct Build {
+    /// A stage: stage1, 1, console.
+    pub selector: String,
+    /// Whose work.
+    #[command(flatten)]
+    pub whose: Whose,
+    /// Copy the image that Xen boots to this file.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// `harness doctor`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  cargo harness doctor")]
+pub struct Doctor {
+    /// Look only; boot nothing.
+    #[arg(long)]
+    pub quick: bool,
+}
+
+/// `harness host`.
+#[derive(Debug, Subcommand)]
+pub enum Host {
+    /// Builds the test host, if it is not there yet.
+    Build,
+    /// Writes the test host to a file, for machines without a network.
+    Export {
+        /// The file to write.
+        file: PathBuf,
+    },
+    /// Takes a test host from such a file.
+    Import {
+        /// The file to read.
+        file: PathBuf,
+    },
+    /// Renews the lock file from the archive's packages as they are now.
+    Lock,
+    /// Removes the test host and its saved states.
+    Clean,
+}
+
+fn factor(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.1..=1000.0).contains(&number) { Ok(number) } else { Err("a factor lies between 0.1 and 1000".into()) }
+}
+
+fn forward(text: &str) -> Result<(u16, u16), String> {
+    let port = |part: &str| part.parse::<u16>().ok().filter(|port| *port > 0);
+    let ports = text.split_once(':').and_then(|(host, guest)| Some((port(host)?, port(guest)?)));
+    ports.ok_or_else(|| "write two port numbers as HOST:GUEST, for example 8080:80".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn solution_is_a_switch_or_a_list() {
+        let whose = |words: &[&str]| match Cli::try_parse_from(words).unwrap().command {
+            Some(Command::Check(check)) => check.whose.solution,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(whose(&["harness", "check", "stage1"]), None);
+        assert_eq!(whose(&["harness", "check", "--solution", "stage1"]), Some(vec!["all".into()]));
+        assert_eq!(whose(&["harness", "check", "stage1", "--solution=1a,1c"]), Some(vec!["1a".into(), "1c".into()]));
+    }
+
+    #[test]
+    fn ports_and_factors_are_checked() {
+        assert_eq!(forward("8080:80"), Ok((8080, 80)));
+        assert!(forward("8080").is_err() && forward("0:80").is_err() && forward("80:99999").is_err());
+        assert!(factor("2").is_ok() && factor("0").is_err() && factor("NaN").is_err());
+    }
+
+    #[test]
+    fn help_reads_well() {
+        for words in [&["--help"][..], &["check", "--help"], &["run", "--help"], &["build", "--help"], &["host", "--help"]] {
+            let said = Cli::try_parse_from(["harness"].iter().chain(words)).unwrap_err().to_string();
+            insta::assert_snapshot!(format!("help {}", words[0].trim_start_matches('-')), said);
+        }
+    }
+}
