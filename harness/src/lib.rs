@@ -3,4 +3,5 @@
 
 pub mod cache;
 pub mod error;
+pub mod guest;
 pub mod ui;
