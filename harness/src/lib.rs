@@ -10,35 +10,30 @@
 //! | [`check`] | judges a stage, from rules to records of a booted guest |
 //! | [`cli`] | the command line; the commands themselves are modules named after them |
 
+pub mod app;
+pub mod build;
 pub mod cache;
 pub mod check;
 pub mod cli;
 pub mod course;
+pub mod doctor;
 pub mod error;
+pub mod guest;
+pub mod host;
 pub mod interrupt;
+pub mod machine;
+pub mod prerequisites;
 pub mod process;
+pub mod run;
+pub mod status;
 pub mod terminal;
 pub mod ui;
 
 use std::ffi::OsString;
-use std::process::Command;
 
 /// The cargo that started the harness, or the one on the path.
 pub fn cargo() -> OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
-}
-
-/// Keeps the caller's own compiler settings out of a build that must come out the same for everybody.
-pub fn plain_environment(command: &mut Command) {
-    for (name, _) in std::env::vars_os() {
-        let text = name.to_string_lossy();
-        let sets_flags = text.ends_with("RUSTFLAGS") || text.ends_with("RUSTDOCFLAGS");
-        let sets_build = text.starts_with("CARGO_BUILD_") || text.starts_with("CARGO_PROFILE_");
-        let wraps = matches!(&*text, "RUSTC" | "RUSTC_WRAPPER" | "RUSTC_WORKSPACE_WRAPPER" | "CARGO_TARGET_DIR");
-        if sets_flags || sets_build || wraps || text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
-            command.env_remove(name);
-        }
-    }
 }
 
 /// The last `lines` lines of a text.
