@@ -1,0 +1,114 @@
+//! The check of a stage as a whole: the guest boots on the student's own work and says what it has to say.
+//!
+//! The console is compared with a snapshot of the reference's, in which everything that differs from boot to boot
+//! is replaced by a word. A difference alone costs no points: a student may say more.
+
+use super::results::{CheckResult, Status, Wrong};
+use super::session::Outcome;
+use super::{Request, judge, stage1};
+use crate::guest::Symbolizer;
+use regex::Regex;
+use similar::{ChangeTag, TextDiff};
+use std::path::{Path, PathBuf};
+
+/// Judges the live part of a session.
+pub fn judge(whole: &mut CheckResult, request: &Request, outcome: &Outcome, symbols: &Symbolizer, snapshot: Option<&str>) {
+    if !outcome.todo.is_empty() {
+        let ids: Vec<&str> = outcome.todo.keys().map(String::as_str).collect();
+        whole.status = Status::Blocked;
+        whole.message = Some(format!("the live boot needs every exercise; not attempted: {}", ids.join(", ")));
+        return;
+    }
+    whole.console = outcome.live.iter().rev().take(6).rev().cloned().collect();
+    if let Some(stop) = &outcome.stopped {
+        (whole.status, whole.message) = judge::explain(stop, symbols, &outcome.xen);
+        return;
+    }
+    let Some(ended) = &outcome.ended else { return };
+    let word = stage1::live_word(request.seed);
+    let mut wrong = Vec::new();
+    if !outcome.live.iter().any(|line| line.contains(&word)) {
+        let got = outcome.live.last().cloned().unwrap_or_else(|| "an empty console".to_owned());
+        let what = "a word drawn from the seed, printed through your console".to_owned();
+        wrong.push(Wrong { what, expected: word.clone(), got });
+    }
+    if ended != "poweroff" {
+        let what = "how the guest ended, as xl tells it".to_owned();
+        wrong.push(Wrong { what, expected: "poweroff".to_owned(), got: ended.clone() });
+    }
+    let difference = snapshot.and_then(|expected| difference(expected, &filter(&outcome.live, &word)));
+    if let (Some(difference), "solution") = (&difference, request.mode()) {
+        // The snapshot is the reference's own: here a difference is a mistake in one of the two.
+        let what = "the console, compared with its snapshot".to_owned();
+        wrong.push(Wrong { what, expected: "the same text".to_owned(), got: difference.clone() });
+    } else if let Some(difference) = difference {
+        whole.message = Some(format!("the console differs from the reference's (no points lost):\n{difference}"));
+    }
+    whole.status = if wrong.is_empty() { Status::Pass } else { Status::Fail };
+    whole.points = if wrong.is_empty() && request.references.is_empty() { whole.max } else { 0 };
+    whole.wrong = wrong;
+}
+
+/// Where the snapshot of a stage's console is, from the checkout's root.
+pub fn snapshot_path(stage: u32) -> PathBuf {
+    Path::new("harness/snapshots").join(format!("stage{stage}.snap"))
+}
+
+/// A snapshot's text, without the header that insta puts before it.
+pub fn snapshot_text(file: &str) -> Option<&str> {
+    let (_, rest) = file.strip_prefix("---\n")?.split_once("\n---\n")?;
+    Some(rest.trim_end())
+}
+
+/// The console with everything that differs from boot to boot replaced by a word.
+pub fn filter(console: &[String], word: &str) -> String {
+    let replacements = [
+        (r"0x[0-9a-f]+", "[address]"),
+        (r"Xen \d+\.\d+[0-9.]*", "Xen [version]"),
+        (r"\(xen-3\.0-x86_64[^)]*\)", "([capabilities])"),
+        (r"\d+ KiB", "[size]"),
+    ];
+    let mut text = console.join("\n").replace(word, "[word]");
+    for (pattern, name) in replacements {
+        if let Ok(pattern) = Regex::new(pattern) {
+            text = pattern.replace_all(&text, name).into_owned();
+        }
+    }
+    text.trim_end().to_owned()
+}
+
+/// The lines that differ, or `None` where none does.
+fn difference(expected: &str, got: &str) -> Option<String> {
+    let diff = TextDiff::from_lines(expected, got);
+    let lines = diff.iter_all_changes().filter_map(|change| match change.tag() {
+        ChangeTag::Delete => Some(format!("- {}", change.value().trim_end())),
+        ChangeTag::Insert => Some(format!("+ {}", change.value().trim_end())),
+        ChangeTag::Equal => None,
+    });
+    let lines: Vec<String> = lines.collect();
+    (expected != got).then(|| lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_from_boot_to_boot_is_replaced() {
+        let console = ["Xen 4.17 (xen-3.0-x86_64 hvm-3.0-x86_32p)", "text 0xffffffff80000000", "said otter"];
+        let text = filter(&console.map(str::to_owned), "otter");
+        assert_eq!(text, "Xen [version] ([capabilities])\ntext [address]\nsaid [word]");
+    }
+
+    #[test]
+    fn a_snapshot_is_read_without_its_header() {
+        assert_eq!(snapshot_text("---\nsource: x\nexpression: y\n---\nline one\nline two\n"), Some("line one\nline two"));
+        assert_eq!(snapshot_text("no header"), None);
+    }
+
+    #[test]
+    fn a_difference_shows_both_sides() {
+        assert_eq!(difference("a\nb\n", "a\nc\n").as_deref(), Some("- b\n+ c"));
+        assert_eq!(difference("a", "a"), None);
+    }
+}

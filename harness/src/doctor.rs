@@ -1,0 +1,86 @@
+//! `harness doctor`: what the machine has, what it lacks, and how fast it is.
+//!
+//! Its measurement, the time that the stage 1 reference needs from its creation to its end, becomes the factor by
+//! which every deadline is multiplied on this machine.
+
+use crate::app::{App, write_factor};
+use crate::check::{self, features};
+use crate::cli;
+use crate::error::Result;
+use crate::{host, prerequisites, process};
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::time::Duration;
+
+/// Seconds that the check of stage 1's reference takes under Xen on the reference machine (2 cores, TCG).
+const REFERENCE_SECONDS: f64 = 2.5;
+
+/// Runs the command and returns the exit status.
+pub fn command(app: &App, arguments: &cli::Doctor) -> Result<u8> {
+    let lines = [
+        ("compiler", Some(app.toolchain()).filter(|version| !version.is_empty()), "install Rust: https://rustup.rs"),
+        ("C linker", version("cc"), "sudo apt-get install -y --no-install-recommends gcc libc6-dev"),
+        ("QEMU", version("qemu-system-x86_64"), "sudo apt-get install -y --no-install-recommends qemu-system-x86"),
+        ("packages", prerequisites::find("apt-get").map(|_| "apt".to_owned()), "cargo harness host import FILE"),
+    ];
+    let mut missing = false;
+    for (what, found, advice) in lines {
+        println!("{:<10} {}", what, found.clone().unwrap_or_else(|| format!("missing; {advice}")));
+        missing |= found.is_none() && what != "packages";
+    }
+    println!("{:<10} {}", "cache", app.cache.display());
+    println!("{:<10} {}", "free disk", free_space(app));
+    let ready = host::found(&app.cache, &app.host_options())?;
+    println!("{:<10} {}", "test host", if ready { "built" } else { "not built yet" });
+    if missing {
+        println!("next: install what is missing");
+        return Ok(69);
+    }
+    if arguments.quick {
+        return Ok(0);
+    }
+    measure(app)
+}
+
+/// Boots the stage 1 reference and keeps how fast that went.
+fn measure(app: &App) -> Result<u8> {
+    let stage = app.course.select("1")?.stage;
+    let references: BTreeSet<String> = stage.lab.exercises.iter().map(|exercise| exercise.id.clone()).collect();
+    debug_assert!(!features(stage, &references).is_empty());
+    let request = check::Request {
+        stage,
+        references,
+        only: None,
+        seed: 1,
+        // Generous, since it is not known yet how slow this machine is.
+        scale: Some(10.0),
+        keep_going: true,
+    };
+    let results = check::check(app, &request)?;
+    let seconds = Duration::from_millis(results.guest_ms).as_secs_f64();
+    let factor = (seconds / REFERENCE_SECONDS).max(1.0);
+    println!("{:<10} {}", "Xen runs on", results.host.accelerator);
+    println!("{:<10} {seconds:.1} s for stage 1 under Xen, so deadlines are multiplied by {factor:.1}", "speed");
+    if results.exit() == 0 {
+        write_factor(&app.cache, factor)?;
+        println!("next: `cargo harness check stage1`");
+    } else {
+        println!("stage 1's reference does not pass here: `cargo harness check stage1 --solution` says why");
+    }
+    Ok(results.exit())
+}
+
+/// The first line of what a program says to `--version`.
+fn version(program: &str) -> Option<String> {
+    let said = process::run(Command::new(program).arg("--version"), Duration::from_secs(20)).ok()?;
+    said.success().then(|| said.stdout.lines().next().unwrap_or_default().to_owned())
+}
+
+fn free_space(app: &App) -> String {
+    // The cache may not be there yet; whatever is above it is on the same disk as it will be.
+    let there = app.cache.ancestors().find(|folder| folder.exists());
+    match there.and_then(|folder| rustix::fs::statvfs(folder).ok()) {
+        Some(disk) => format!("{:.1} GB (a test host takes 0.4)", (disk.f_bavail * disk.f_frsize) as f64 / 1e9),
+        None => "unknown".to_owned(),
+    }
+}
