@@ -3,4 +3,5 @@
 
 pub mod cache;
 pub mod error;
+pub mod host;
 pub mod ui;
