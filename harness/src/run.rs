@@ -2,46 +2,253 @@
 
 use crate::app::App;
 use crate::check::{features, references};
-use crate::error::{Context, Error, Kind, Result};
-use crate::guest::Symbolizer;
-use crate::machine::{self, Agent, Machine};
-use crate::terminal::{self, Key, Raw};
 use crate::cli;
-use agent::{CreateOptions, Disk, Event, Reason};
+use crate::error::{Context, Error, Kind, Result};
+use crate::guest::{self, Guest};
+use crate::machine::{self, Action, CreateOptions, Disk, Event, Machine, Reason, Vif};
+use crate::terminal::{self, Key, Raw};
+use std::fs::File;
 use std::io::Write;
-use std::path::Path;
+use std::net::TcpListener;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 /// The guest's name in the test host, and its kernel's place there.
 const NAME: &str = "guest";
 const KERNEL: &str = "/images/guest";
+/// What the small test host leaves to guests, in MiB, and the large one.
+const SMALL: u64 = 1400;
+const LARGE: u64 = 8800;
 
 /// Runs the command and returns the exit status.
 pub fn command(app: &App, arguments: &cli::Run) -> Result<u8> {
     let stage = app.course.select(&arguments.selector)?.stage;
-    refuse_odd_requests(arguments)?;
+    let memory = memory(arguments)?;
+    let disks = open_disks(arguments)?;
     let host = app.test_host()?;
     let guest = app.guest(stage, features(stage, &references(stage, &arguments.whose)?))?;
     eprintln!("{}", guest.sizes);
     let gdb = arguments.gdb.then(free_port).transpose()?;
     let options = machine::Options {
-        large: arguments.memory.max(arguments.maxmem.unwrap_or(0)) > SMALL_HOST_MIB,
+        large: memory > SMALL,
         forwards: arguments.forward.iter().map(|&(host, guest)| machine::Forward { host, guest }).collect(),
         online: true,
         gdb,
         scale: app.scale(None),
     };
     let machine = app.machine(&host, &options)?;
-    let agent = machine.agent();
     let image = std::fs::read(&guest.image).on("read", &guest.image)?;
-    agent.put(KERNEL, &image)?;
-    let symbolizer = Symbolizer::load(&guest.elf, &app.course.root)?;
-    let created = create(agent, arguments, gdb.is_some())?;
+    machine.agent().put(KERNEL, &image)?;
+    let disks = put_disks(&machine, disks)?;
+    machine.agent().create(&domain(arguments, disks.clone(), gdb.is_some()))?;
     if let Some(port) = gdb {
-        wait_for_gdb(&machine, port, &guest.elf)?;
-        agent.unpause(&created)?;
+        wait_for_gdb(&machine, port, &guest)?;
+        machine.agent().unpause(NAME)?;
     }
-    let reason = converse(app, arguments, &machine, symbolizer)?;
-    end(reason, &machine, &guest.elf, app)
+    let end = Conversation::new(app, arguments, &machine, &guest)?.run()?;
+    fetch_disks(&machine, arguments, &disks)?;
+    conclude(app, &end, &machine, &guest)
+}
+
+/// The memory that the guest needs at most, in MiB, if the test host can give it.
+fn memory(arguments: &cli::Run) -> Result<u64> {
+    let most = arguments.maxmem.unwrap_or(arguments.memory);
+    let error = if arguments.memory == 0 {
+        "a guest needs memory: at least 4 MiB".to_owned()
+    } else if most < arguments.memory {
+        format!("--maxmem {most} is less than --memory {}", arguments.memory)
+    } else if most > LARGE {
+        format!("{most} MiB is more than the test host can give: it has {LARGE} MiB for guests")
+    } else {
+        return Ok(most);
+    };
+    Err(Error::usage(error).next("for example: --memory 32"))
+}
+
+fn open_disks(arguments: &cli::Run) -> Result<Vec<File>> {
+    let open = |path: &std::path::PathBuf| {
+        let file = File::options().read(true).write(true).open(path);
+        file.map_err(|error| {
+            let made = Error::usage(format!("the disk {}: {error}", path.display()));
+            made.next(format!("make an empty one of 64 MiB: truncate -s 64M {}", path.display()))
+        })
+    };
+    arguments.disk.iter().map(open).collect()
+}
+
+/// Copies the disk images into dom0: its loop device and blkback serve them from there.
+fn put_disks(machine: &Machine, files: Vec<File>) -> Result<Vec<Disk>> {
+    let disks = files.into_iter().zip(b'a'..).map(|(file, letter)| {
+        let vdev = format!("xvd{}", char::from(letter));
+        let path = format!("/images/{vdev}");
+        let bytes = file.metadata().doing("look at a disk")?.len();
+        machine.agent().put_from(&path, file, bytes)?;
+        Ok(Disk { path, vdev, writable: true })
+    });
+    disks.collect()
+}
+
+/// Brings what the guest wrote back into the files.
+fn fetch_disks(machine: &Machine, arguments: &cli::Run, disks: &[Disk]) -> Result<()> {
+    for (path, disk) in arguments.disk.iter().zip(disks) {
+        let bytes = machine.agent().get(&disk.path)?;
+        // Beside its place first: a full disk must not cost the user the image.
+        let beside = path.with_extension("harness-new");
+        std::fs::write(&beside, bytes).on("write", &beside)?;
+        std::fs::rename(&beside, path).on("replace", path)?;
+    }
+    Ok(())
+}
+
+fn domain(arguments: &cli::Run, disks: Vec<Disk>, paused: bool) -> CreateOptions {
+    let mut options = CreateOptions::new(NAME, KERNEL);
+    options.cmdline.clone_from(&arguments.cmdline);
+    // Checked against the test host's size before.
+    options.memory_mib = u32::try_from(arguments.memory).unwrap_or(u32::MAX);
+    options.maxmem_mib = arguments.maxmem.and_then(|mib| u32::try_from(mib).ok());
+    options.vcpus = arguments.vcpus;
+    options.vifs = if arguments.forward.is_empty() { Vec::new() } else { vec![Vif::default()] };
+    options.disks = disks;
+    options.paused = paused;
+    options.on_reboot = Action::Restart;
+    options
+}
+
+/// A port that is free now. Somebody may take it before QEMU does, which QEMU then says.
+fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind("127.0.0.1:0").doing("find a free port")?;
+    Ok(listener.local_addr().doing("find a free port")?.port())
+}
+
+/// Prints what to type, and waits for the user's word that gdb is there.
+fn wait_for_gdb(machine: &Machine, port: u16, guest: &Guest) -> Result<()> {
+    eprintln!("the guest is made and waits. In another terminal:");
+    eprintln!("  gdb {} -ex 'target remote 127.0.0.1:{port}' -ex 'hbreak rust_main' -ex continue", guest.elf.display());
+    eprintln!("waiting for gdb (it stops the machine when it connects, and `continue` lets it run)");
+    let mut connected = false;
+    loop {
+        let running = machine.qmp().running()?;
+        connected |= !running;
+        if connected && running {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// How a conversation ended.
+enum End {
+    /// The guest ended by itself, or was ended by Xen.
+    Guest(Reason),
+    /// The user left.
+    Left,
+    /// The time given on the command line was up.
+    TimeUp(u64),
+}
+
+/// The guest's console on one side, the user on the other.
+struct Conversation<'a> {
+    machine: &'a Machine,
+    report: guest::Annotator,
+    keys: Option<Receiver<Key>>,
+    raw: Raw,
+    paused: bool,
+    timeout: Option<Duration>,
+}
+
+impl<'a> Conversation<'a> {
+    fn new(app: &App, arguments: &cli::Run, machine: &'a Machine, guest: &Guest) -> Result<Self> {
+        let raw = Raw::enter();
+        if raw.interactive() {
+            eprint!("[{}]\r\n", terminal::HELP);
+        }
+        Ok(Self {
+            machine,
+            report: guest::Annotator::open(&guest.elf, &app.course.root)?,
+            keys: Some(terminal::keys(raw.interactive())),
+            raw,
+            paused: false,
+            timeout: arguments.timeout.map(Duration::from_secs),
+        })
+    }
+
+    /// Passes bytes both ways until one side ends.
+    fn run(mut self) -> Result<End> {
+        let begun = Instant::now();
+        loop {
+            if let Some(end) = self.typed()? {
+                return Ok(end);
+            }
+            if let Some(limit) = self.timeout.filter(|limit| begun.elapsed() >= *limit) {
+                return Ok(End::TimeUp(limit.as_secs()));
+            }
+            // Short, because keys are looked at in between.
+            match self.machine.agent().events().next(Duration::from_millis(20))? {
+                Some(Event::Console { domain, bytes }) if domain == NAME => {
+                    let text = self.report.feed(&bytes);
+                    print(&text)?;
+                }
+                Some(Event::ConsoleLost { bytes, .. }) => self.say(&format!("{bytes} bytes of the console were lost")),
+                Some(Event::Exited { domain, reason, .. }) if domain == NAME && reason != Reason::Reboot => {
+                    print(&self.report.finish())?;
+                    return Ok(End::Guest(reason));
+                }
+                Some(Event::Restarted { domid, .. }) => self.say(&format!("rebooted: it is domain {domid} now")),
+                _ => {}
+            }
+        }
+    }
+
+    /// Obeys what was typed since the last look.
+    fn typed(&mut self) -> Result<Option<End>> {
+        let agent = self.machine.agent();
+        while let Some(keys) = &self.keys {
+            match keys.try_recv() {
+                Ok(Key::Text(bytes)) => agent.console_input(NAME, &bytes)?,
+                Ok(Key::Leave) => return Ok(Some(End::Left)),
+                Ok(Key::Help) => self.say(terminal::HELP),
+                Ok(Key::Shutdown) => {
+                    self.say("asking the guest to shut down; stages obey from stage 5 on, Ctrl-] q ends any");
+                    agent.shutdown(NAME)?;
+                }
+                Ok(Key::Pause) => {
+                    if self.paused { agent.unpause(NAME)? } else { agent.pause(NAME)? }
+                    self.paused = !self.paused;
+                    self.say(if self.paused { "paused; Ctrl-] p goes on" } else { "goes on" });
+                }
+                Ok(Key::End) | Err(TryRecvError::Disconnected) => self.keys = None,
+                Err(TryRecvError::Empty) => break,
+            }
+        }
+        Ok(None)
+    }
+
+    fn say(&self, text: &str) {
+        let line_end = if self.raw.interactive() { "\r\n" } else { "\n" };
+        eprint!("[{text}]{line_end}");
+    }
+}
+
+fn print(bytes: &[u8]) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush()).doing("print the console")
+}
+
+/// Says how it ended and what Xen had to say about it, and gives the exit status.
+fn conclude(app: &App, end: &End, machine: &Machine, guest: &Guest) -> Result<u8> {
+    match end {
+        End::Left => Ok(0),
+        End::Guest(Reason::Poweroff) => Ok(0),
+        End::Guest(reason) => {
+            eprintln!("[the guest ended: {reason}]");
+            if let Some(report) = guest::explain_crash(&machine.xen_log(), &guest.elf, &app.course.root)? {
+                eprintln!("{report}");
+            }
+            Ok(Kind::Guest as u8)
+        }
+        End::TimeUp(seconds) => {
+            eprintln!("[no end within {seconds} s; the guest was ended]");
+            Ok(Kind::Guest as u8)
+        }
+    }
 }

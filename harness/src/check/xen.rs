@@ -1,0 +1,71 @@
+//! The guest of a check session: a domain of the real Xen in the test host.
+
+use super::expect::Facts;
+use super::session::{Guest, Happened};
+use crate::error::Result;
+use crate::machine::{CreateOptions, Event, Machine};
+use std::time::Duration;
+
+/// Where the image is put in dom0.
+const KERNEL: &str = "/images/guest";
+/// What the guest gets; a stage's checks need no more.
+const MEMORY_MIB: u32 = 32;
+
+/// Boots one image again and again, each time as a domain of a new name.
+pub struct XenGuest<'a> {
+    machine: &'a Machine,
+    boots: u32,
+    running: bool,
+}
+
+impl<'a> XenGuest<'a> {
+    /// Puts the image into dom0.
+    pub fn new(machine: &'a Machine, image: &[u8]) -> Result<Self> {
+        machine.agent().put(KERNEL, image)?;
+        Ok(Self { machine, boots: 0, running: false })
+    }
+
+    /// What dom0 says about the machine.
+    pub fn facts(&self) -> Result<Facts> {
+        let said = self.machine.agent().exec(&["xl", "info"], &[])?;
+        let text = String::from_utf8_lossy(&said.stdout).into_owned();
+        let field = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix(':'));
+            line.unwrap_or_default().trim().to_owned()
+        };
+        let version = format!("{}.{}", field("xen_major"), field("xen_minor"));
+        Ok(Facts { xen_version: version, xen_extra: field("xen_extra"), xen_capabilities: field("xen_caps") })
+    }
+
+    fn name(&self) -> String {
+        format!("stage-{}", self.boots)
+    }
+}
+
+impl Guest for XenGuest<'_> {
+    fn boot(&mut self, command_line: &str) -> Result<()> {
+        if self.running {
+            self.machine.agent().destroy(&self.name())?;
+        }
+        self.boots += 1;
+        let mut options = CreateOptions::new(self.name(), KERNEL);
+        options.cmdline = command_line.to_owned();
+        options.memory_mib = MEMORY_MIB;
+        self.machine.agent().create(&options)?;
+        self.running = true;
+        Ok(())
+    }
+
+    fn next(&mut self, patience: Duration) -> Happened {
+        match self.machine.agent().events().next(patience) {
+            Err(error) => Happened::Lost(error.to_string()),
+            Ok(Some(Event::Console { domain, bytes })) if domain == self.name() => Happened::Printed(bytes),
+            Ok(Some(Event::Exited { domain, reason, .. })) if domain == self.name() => {
+                self.running = false;
+                Happened::Ended(reason.to_string())
+            }
+            // An event of an earlier boot, or none at all: the session looks at its own deadline.
+            Ok(_) => Happened::Nothing,
+        }
+    }
+}
