@@ -3,4 +3,6 @@
 
 pub mod cache;
 pub mod error;
+pub mod host;
+pub mod machine;
 pub mod ui;
