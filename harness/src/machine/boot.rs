@@ -1,0 +1,130 @@
+//! From nothing, or from a saved state, to an agent that answers.
+//!
+//! Invariant: a [`Boot`] has an agent that has answered and a dom0 whose clock is right. Anything else is an error that
+//! says how far it came.
+
+use crate::error::{Error, Result};
+use crate::machine::agent::Agent;
+use crate::machine::deadline::Deadlines;
+use crate::machine::qemu::{Qemu, Spec};
+use crate::machine::qmp::Qmp;
+use crate::machine::snapshot::{Recipe, Snapshot};
+use crate::machine::{Accelerator, Options};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Xen's command line. One dom0 vCPU beside the guests' is stable under TCG.
+const XEN: &str = "loglvl=info console=com1 com1=115200,8n1 noreboot=1 dom0_mem=384M,max:384M dom0_max_vcpus=1 \
+                   sched=credit2";
+/// dom0's kernel's command line.
+const DOM0: &str = "console=hvc0 quiet loglevel=4 mitigations=off panic=1";
+
+/// A machine that is up.
+pub struct Boot {
+    /// Dropped first: its end must not look like a broken connection.
+    pub agent: Agent,
+    pub qmp: Qmp,
+    pub qemu: Qemu,
+}
+
+/// What the machine sees of QEMU's command line.
+pub fn machine(options: &Options, accelerator: Accelerator) -> Vec<String> {
+    let memory = if options.large { "10240M" } else { "2048M" };
+    let (accelerator, cpu) = match accelerator {
+        // TCG's SMAP breaks PV guests.
+        Accelerator::Tcg => ("tcg,thread=multi", "max,-smap"),
+        Accelerator::Kvm => ("kvm", "host"),
+    };
+    let modules = format!("vmlinuz {DOM0},initramfs");
+    let words = [
+        ["-accel", accelerator],
+        ["-cpu", cpu],
+        ["-smp", "2"],
+        ["-m", memory],
+        ["-kernel", "xen"],
+        ["-append", XEN],
+        ["-initrd", &modules],
+        ["-serial", "chardev:serial"],
+        ["-mon", "chardev=qmp,mode=control"],
+        ["-device", "virtio-serial-pci,id=ports"],
+        ["-device", &format!("virtserialport,bus=ports.0,chardev=agent,name={}", agent::PORT)],
+        ["-device", "virtio-net-pci,netdev=net0,romfile=,mac=52:54:00:53:64:00"],
+        ["-display", "none"],
+    ];
+    let flags = ["-no-reboot", "-nodefaults", "-no-user-config"];
+    words.as_flattened().iter().chain(&flags).map(|&word| word.to_owned()).collect()
+}
+
+impl Boot {
+    /// Boots Xen and dom0.
+    pub fn cold(recipe: &Recipe, deadlines: &Deadlines) -> Result<Self> {
+        let (qemu, ends) = Qemu::start(spec(recipe, None))?;
+        let standing = Arc::new(qemu.standing());
+        let booted = || -> Result<(Agent, Qmp)> {
+            let qmp = Qmp::new(ends.qmp, deadlines.within(20.))?;
+            let deadline = deadlines.within(120.);
+            while !qemu.console().wait_for(agent::READY, deadlines.within(0.5)) {
+                if qemu.wait(deadlines.within(0.)).is_some() {
+                    return Err(Error::fault(format!("The test host did not boot. {}", standing())));
+                }
+                if deadline.is_over() {
+                    return Err(deadline.missed("booting Xen and dom0", standing()));
+                }
+            }
+            let agent = Agent::new(ends.agent, standing.clone(), *deadlines)?;
+            agent.hello()?;
+            // dom0 has a few things to finish; they would otherwise be repeated by each run.
+            std::thread::sleep(Duration::from_secs(1));
+            Ok((agent, qmp))
+        };
+        let (agent, qmp) = booted()?;
+        Ok(Self { agent, qmp, qemu })
+    }
+
+    /// Starts from a saved state.
+    pub fn restore(recipe: &Recipe, snapshot: &Snapshot, deadlines: &Deadlines) -> Result<Self> {
+        let (state, fed) = snapshot.feed()?;
+        let (qemu, ends) = Qemu::start(spec(recipe, Some(state)))?;
+        let standing = Arc::new(qemu.standing());
+        let stands = |error: Error| Error { message: format!("{}. {}", error.message, standing()), ..error };
+        let deadline = deadlines.within(40.);
+        let loaded = || -> Result<Qmp> {
+            let qmp = Qmp::new(ends.qmp, deadline)?;
+            while qmp.status(deadline)? == "inmigrate" {
+                if deadline.is_over() {
+                    return Err(deadline.missed("restoring the test host", standing()));
+                }
+                std::thread::sleep(Duration::from_millis(4));
+            }
+            Ok(qmp)
+        };
+        let loaded = loaded();
+        if loaded.is_err() {
+            // Else the feeding thread might wait for it for ever.
+            qemu.kill();
+        }
+        // A damaged state explains whatever QEMU made of it.
+        let fed = fed.join().unwrap_or_else(|_| Err(Error::fault("the thread that feeds QEMU died")));
+        let qmp = match (loaded, fed) {
+            (Ok(qmp), Ok(())) => qmp,
+            (Err(error), Ok(())) => return Err(stands(error)),
+            (_, Err(error)) => return Err(stands(error)),
+        };
+        qmp.execute("cont", json!({}), deadline)?;
+        let agent = Agent::new(ends.agent, standing, *deadlines)?;
+        agent.hello()?;
+        Ok(Self { agent, qmp, qemu })
+    }
+}
+
+fn spec(recipe: &Recipe, state: Option<std::os::fd::OwnedFd>) -> Spec {
+    let mut machine = machine(recipe.options, recipe.accelerator);
+    // What the machine does not see.
+    let restrict = if recipe.options.online { "off" } else { "on" };
+    machine.extend(["-netdev".into(), format!("user,id=net0,restrict={restrict}")]);
+    if let Some(port) = recipe.options.gdb {
+        machine.extend(["-gdb".into(), format!("tcp:127.0.0.1:{port}")]);
+    }
+    Spec { machine, dir: recipe.image.dir.clone(), state }
+}

@@ -1,0 +1,134 @@
+//! The test host as a machine: QEMU with Xen and a dom0 whose agent answers.
+//!
+//! [`Machine::start`] restores it from a saved state in a fraction of a second; guests are then driven through
+//! [`Machine::agent`], and what they do arrives at [`Agent::events`].
+//!
+//! Invariant: a machine leaves nothing behind: no process, no file, no socket, however the harness ends.
+
+mod accelerator;
+mod agent;
+mod boot;
+mod deadline;
+mod events;
+mod link;
+mod qemu;
+mod qmp;
+mod snapshot;
+
+pub use ::agent::{Action, CreateOptions, Disk, Event, ExecOutput, Kind, Reason, TscMode, Vif};
+pub use accelerator::Accelerator;
+pub use agent::{Agent, Domain};
+pub use deadline::{Deadline, Deadlines};
+pub use events::Events;
+pub use qemu::version as qemu_version;
+pub use qmp::Qmp;
+
+use crate::error::{Error, Kind as ErrorKind, Result};
+use crate::host::HostImage;
+use crate::ui::Ui;
+use boot::Boot;
+use snapshot::{Recipe, Snapshot};
+use std::path::Path;
+
+/// The address that forwarded ports lead to: what QEMU's DHCP server gives to the first guest that asks.
+pub const GUEST_ADDRESS: &str = "10.0.2.15";
+
+/// Which machine, and how it is connected.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// 10 GiB instead of 2.
+    pub large: bool,
+    /// TCP ports of this machine that lead into the guest.
+    pub forwards: Vec<Forward>,
+    /// Whether guests reach the network outside.
+    pub online: bool,
+    /// A port for QEMU's gdb stub.
+    pub gdb: Option<u16>,
+    /// How many times longer than usual to wait for anything.
+    pub scale: f64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { large: false, forwards: Vec::new(), online: false, gdb: None, scale: 1. }
+    }
+}
+
+/// A TCP port of 127.0.0.1 that leads to one of the guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forward {
+    /// The port here.
+    pub host: u16,
+    /// The port there.
+    pub guest: u16,
+}
+
+/// QEMU with a ready dom0. QEMU ends when it is dropped.
+pub struct Machine {
+    boot: Boot,
+    accelerator: Accelerator,
+}
+
+impl Machine {
+    /// Starts the machine that `image` boots; the first time, this takes a cold boot.
+    pub fn start(cache_root: &Path, image: &HostImage, options: &Options, ui: &Ui) -> Result<Self> {
+        let deadlines = Deadlines::scaled(options.scale);
+        let qemu = qemu::version()?;
+        let accelerator = accelerator::choose(cache_root, image, &qemu, ui);
+        let recipe = Recipe { cache_root, image, options, accelerator, qemu: &qemu };
+        let snapshot = Snapshot::ensure(&recipe, None, ui)?;
+        let boot = match Boot::restore(&recipe, &snapshot, &deadlines) {
+            Ok(boot) => boot,
+            Err(error) if error.kind == ErrorKind::Missing => return Err(error),
+            Err(error) => {
+                ui.note(&format!("{}\nBooting the test host anew.", error.message));
+                let snapshot = Snapshot::ensure(&recipe, Some(&snapshot), ui)?;
+                Boot::restore(&recipe, &snapshot, &deadlines)?
+            }
+        };
+        let machine = Self { boot, accelerator };
+        options.forwards.iter().try_for_each(|forward| machine.forward(*forward))?;
+        Ok(machine)
+    }
+
+    /// What drives dom0.
+    pub fn agent(&self) -> &Agent {
+        &self.boot.agent
+    }
+
+    /// What drives QEMU.
+    pub fn qmp(&self) -> &Qmp {
+        &self.boot.qmp
+    }
+
+    /// What Xen printed on its serial console since the machine was restored.
+    pub fn xen_log(&self) -> String {
+        self.boot.qemu.console().text()
+    }
+
+    /// How QEMU runs it.
+    pub fn accelerator(&self) -> Accelerator {
+        self.accelerator
+    }
+
+    /// How the machine is, in a few lines, to go with a report that something did not happen in time.
+    pub fn standing(&self) -> String {
+        self.boot.qemu.standing()()
+    }
+
+    /// Kills QEMU, as a fault would.
+    pub fn kill(&self) {
+        self.boot.qemu.kill();
+    }
+
+    /// Lets a port of this machine lead into the guest.
+    pub fn forward(&self, Forward { host, guest }: Forward) -> Result<()> {
+        let rule = format!("hostfwd_add net0 tcp:127.0.0.1:{host}-{GUEST_ADDRESS}:{guest}");
+        let said = self.qmp().human(&rule, Deadlines::default().within(10.))?;
+        if said.is_empty() {
+            return Ok(());
+        }
+        let what = format!("port {host} of this machine cannot be forwarded to the guest's port {guest}: {said}");
+        Err(Error::missing(what).next("choose another port, or end the program that uses this one"))
+    }
+}
