@@ -1,0 +1,42 @@
+//! The three ways to end.
+//!
+//! Follows `SCHEDOP_shutdown` in Xen's `public/sched.h`: the reason tells the toolstack what to do (`on_poweroff`,
+//! `on_reboot`, `on_crash`). Invariant: what was printed before reaches dom0 first, if dom0 still takes it; no exercise
+//! takes part.
+
+use core::fmt::Write;
+
+use super::raw_hypercall::{number, raw_hypercall};
+use super::raw_ring::{self, RawConsole};
+
+/// Ends the guest for good.
+pub fn off() -> ! {
+    goodbye("poweroff");
+    shut_down(0)
+}
+
+/// Has the guest built and booted anew.
+pub fn reboot() -> ! {
+    goodbye("reboot");
+    shut_down(1)
+}
+
+/// Ends the guest as failed. Nothing is printed: whoever calls this has told why.
+pub fn crash() -> ! {
+    shut_down(3)
+}
+
+fn goodbye(reason: &str) {
+    raw_ring::start_line();
+    let _ = writeln!(RawConsole, "bye: {reason}");
+}
+
+fn shut_down(reason: u32) -> ! {
+    const SCHEDOP_SHUTDOWN: u64 = 2;
+    raw_ring::drain();
+    loop {
+        // SAFETY: the argument is a `struct sched_shutdown`, one u32, which Xen only reads. It doesn't return.
+        unsafe { raw_hypercall(number::SCHED_OP, [SCHEDOP_SHUTDOWN, (&raw const reason).addr() as u64, 0, 0]) };
+        core::hint::spin_loop();
+    }
+}

@@ -1,0 +1,199 @@
+//! The records of a check run: what was observed, for the harness to judge.
+//!
+//! The harness boots an image built with feature `checks` with one more token on the command line,
+//! `check=<16 hex digits>:<seed>[:skip=<id>,<id>...]`. The digits, the nonce, begin every record, so that nothing else that
+//! is printed can pass for one. A record says what came out, never whether it was right: the harness works that out
+//! anew from the seed.
+//!
+//! Invariant: the token is wiped before any exercise runs, and the one [`Reporter`] belongs to the program that booted, whose
+//! `main` gets it in its [`Entry`](super::Entry). Records pass through no exercise.
+
+use core::fmt::{self, Write};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use fastrand::Rng;
+
+use super::raw_ring::{self, RawConsole};
+use super::raw_start_info::{COMMAND_LINE, RawStartInfo};
+
+/// For the reports of panics and faults, which have no [`Reporter`] at hand.
+static CHECKING: AtomicBool = AtomicBool::new(false);
+static NONCE: AtomicU64 = AtomicU64::new(0);
+
+const TOKEN_SIZE: usize = COMMAND_LINE.end - COMMAND_LINE.start;
+
+/// Runs checks and records what they saw.
+pub struct Reporter {
+    seed: u64,
+    /// The part of the token behind `skip=`.
+    skip: [u8; TOKEN_SIZE],
+}
+
+impl Reporter {
+    /// Takes the token off the command line, and wipes it there. `None` without one: an ordinary run.
+    pub(super) fn take(start_info: RawStartInfo) -> Option<Self> {
+        let mut line: [u8; TOKEN_SIZE] = core::array::from_fn(|index| start_info.byte(COMMAND_LINE.start + index));
+        let token = cut_token(&mut line)?;
+        for (index, byte) in line.into_iter().enumerate() {
+            start_info.set_byte(COMMAND_LINE.start + index, byte);
+        }
+        let (nonce, seed, skip) = parse(&token)?;
+        NONCE.store(nonce, Ordering::Relaxed);
+        CHECKING.store(true, Ordering::Release);
+        Some(Self { seed, skip })
+    }
+
+    /// Runs one check, unless the token says to skip it.
+    pub fn check(&self, id: &'static str, check: impl FnOnce(&mut Rng, &Record)) {
+        if self.skips(id) {
+            return;
+        }
+        record(format_args!("begin {id}"));
+        check(&mut self.rng(id), &Record { id });
+        record(format_args!("end {id}"));
+    }
+
+    /// The random numbers of a check, which the harness draws as well.
+    pub fn rng(&self, id: &str) -> Rng {
+        Rng::with_seed(self.seed ^ fnv1a64(id.as_bytes()))
+    }
+
+    /// Says that all checks have run.
+    pub fn done(self) {
+        record(format_args!("done"));
+    }
+
+    fn skips(&self, id: &str) -> bool {
+        let exercise = id.split('.').next().unwrap_or(id);
+        let mut skipped = self.skip.split(|byte| *byte == b',' || *byte == 0);
+        skipped.any(|skip| skip == id.as_bytes() || skip == exercise.as_bytes())
+    }
+}
+
+/// Where a check writes what it saw.
+pub struct Record {
+    id: &'static str,
+}
+
+impl Record {
+    /// Records observations: `key=value` pairs, numbers in decimal or with `0x`, bytes as [`Hex`].
+    pub fn saw(&self, observations: fmt::Arguments<'_>) {
+        record(format_args!("saw {} {observations}", self.id));
+    }
+}
+
+/// Shows bytes as hexadecimal digits; `-` for none at all.
+pub struct Hex<'a>(pub &'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("-");
+        }
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Writes one record, a line of its own whatever it holds. Nothing in an ordinary run.
+pub(super) fn record(content: fmt::Arguments<'_>) {
+    if CHECKING.load(Ordering::Acquire) {
+        raw_ring::start_line();
+        let _ = write!(OneLine, "~{:016x} {content}", NONCE.load(Ordering::Relaxed));
+        let _ = RawConsole.write_str("\n");
+    }
+}
+
+struct OneLine;
+
+impl Write for OneLine {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for part in text.split_inclusive(char::is_control) {
+            let kept = part.trim_end_matches(char::is_control);
+            RawConsole.write_str(kept)?;
+            if kept.len() < part.len() {
+                RawConsole.write_str(" ")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Takes the word that begins with `check=` out of a NUL-padded line, and returns what followed that.
+fn cut_token(line: &mut [u8; TOKEN_SIZE]) -> Option<[u8; TOKEN_SIZE]> {
+    const KEY: &[u8] = b"check=";
+    let ends = |byte: &u8| *byte == b' ' || *byte == 0;
+    let start = (0..line.len()).find(|&at| line[at..].starts_with(KEY) && (at == 0 || ends(&line[at - 1])))?;
+    let end = line[start..].iter().position(ends).map_or(line.len(), |length| start + length);
+
+    let mut token = [0; TOKEN_SIZE];
+    let value = &line[start + KEY.len()..end];
+    token[..value.len()].copy_from_slice(value);
+
+    // The space behind the word goes with it; a space before it goes if the word was the last.
+    let behind = if line.get(end) == Some(&b' ') { end + 1 } else { end };
+    let start = if behind == end && start > 0 { start - 1 } else { start };
+    line.copy_within(behind.., start);
+    line[TOKEN_SIZE - (behind - start)..].fill(0);
+    Some(token)
+}
+
+fn parse(token: &[u8; TOKEN_SIZE]) -> Option<(u64, u64, [u8; TOKEN_SIZE])> {
+    let text = token.split(|byte| *byte == 0).next()?;
+    let mut parts = core::str::from_utf8(text).ok()?.split(':');
+    let nonce = u64::from_str_radix(parts.next()?, 16).ok()?;
+    let seed = parts.next()?.parse().ok()?;
+    let mut skip = [0; TOKEN_SIZE];
+    if let Some(list) = parts.next().and_then(|part| part.strip_prefix("skip=")) {
+        skip[..list.len()].copy_from_slice(list.as_bytes());
+    }
+    Some((nonce, seed, skip))
+}
+
+/// The hash by which each check gets random numbers of its own (FNV-1a, 64 bits).
+fn fnv1a64(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut(text: &str) -> (std::string::String, Option<std::string::String>) {
+        let mut line = [0; TOKEN_SIZE];
+        line[..text.len()].copy_from_slice(text.as_bytes());
+        let token = cut_token(&mut line);
+        let text = |bytes: &[u8]| {
+            let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+            assert!(bytes[end..].iter().all(|byte| *byte == 0), "something is left behind the end");
+            std::string::String::from_utf8(bytes[..end].to_vec()).unwrap()
+        };
+        (text(&line), token.map(|token| text(&token)))
+    }
+
+    #[test]
+    fn the_token_leaves_no_trace() {
+        assert_eq!(cut("app=hello check=12:3 log=debug"), ("app=hello log=debug".into(), Some("12:3".into())));
+        assert_eq!(cut("check=12:3"), ("".into(), Some("12:3".into())));
+        assert_eq!(cut("app=hello check=12:3"), ("app=hello".into(), Some("12:3".into())));
+        assert_eq!(cut("check=12:3 app=hello"), ("app=hello".into(), Some("12:3".into())));
+        assert_eq!(cut("app=hello uncheck=1"), ("app=hello uncheck=1".into(), None));
+    }
+
+    #[test]
+    fn a_skip_names_a_check_or_an_exercise() {
+        let mut token = [0; TOKEN_SIZE];
+        let text = b"00000000000000ff:7:skip=1a.fits,1c";
+        token[..text.len()].copy_from_slice(text);
+        let (nonce, seed, skip) = parse(&token).unwrap();
+        assert_eq!((nonce, seed), (255, 7));
+        let reporter = Reporter { seed, skip };
+        assert!(reporter.skips("1a.fits") && reporter.skips("1c.order"));
+        assert!(!reporter.skips("1a.full") && !reporter.skips("1b.magic"));
+    }
+
+    #[test]
+    fn the_hash_is_the_published_one() {
+        assert_eq!(fnv1a64(b""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(fnv1a64(b"a"), 0xaf63_dc4c_8601_ec8c);
+    }
+}
