@@ -4,9 +4,9 @@
 //! sentence that says what the file is instead.
 
 use crate::error::{Error, Result};
-use object::elf::{ELFCLASS64, ELFDATA2LSB, EM_386, EM_AARCH64, EM_ARM, EM_RISCV, EM_X86_64, ET_EXEC, SHF_EXECINSTR};
+use object::elf::{ELFCLASS64, ELFDATA2LSB, EM_386, EM_AARCH64, EM_ARM, EM_RISCV, EM_X86_64, ET_EXEC};
 use object::read::elf::{ElfFile64, FileHeader, ProgramHeader};
-use object::{LittleEndian, Object, ObjectSection, ObjectSymbol, SectionFlags, SymbolKind, elf};
+use object::{LittleEndian, Object, ObjectSection, ObjectSymbol, SymbolKind, elf};
 use std::path::{Path, PathBuf};
 
 /// A parsed ELF file.
@@ -17,9 +17,9 @@ pub struct Linked<'a> {
     pub entry: u64,
     /// The program headers in the file's order.
     pub segments: Vec<Segment<'a>>,
-    /// The sections that hold code.
+    /// What can run.
     pub code: Vec<Code<'a>>,
-    /// Functions and assembler labels in those sections, by address; no two overlap.
+    /// Functions and assembler labels in it, by address; no two overlap.
     pub functions: Vec<Function<'a>>,
     /// Labels inside of functions.
     pub labels: Vec<Function<'a>>,
@@ -70,10 +70,8 @@ impl Segment<'_> {
     }
 }
 
-/// A section of code.
+/// The bytes of an executable segment.
 pub struct Code<'a> {
-    /// Its name.
-    pub name: String,
     /// Where it is linked to.
     pub address: u64,
     /// Its bytes.
@@ -101,13 +99,12 @@ impl<'a> Linked<'a> {
         let broken = |error: object::Error| refuse(format!("is a damaged ELF file: {error}"));
         let file = ElfFile64::<LittleEndian>::parse(bytes).map_err(broken)?;
         let segments = segments(&file, bytes).map_err(refuse)?;
-        let mut code = Vec::new();
-        for section in file.sections() {
-            if matches!(section.flags(), SectionFlags::Elf { sh_flags } if sh_flags & u64::from(SHF_EXECINSTR) != 0) {
-                let name = section.name().map_err(broken)?.to_owned();
-                code.push(Code { name, address: section.address(), bytes: section.data().map_err(broken)? });
-            }
-        }
+        // Segments, not sections: those are what runs.
+        let code: Vec<_> = segments
+            .iter()
+            .filter(|segment| segment.is_load() && segment.executable())
+            .map(|segment| Code { address: segment.address, bytes: segment.bytes })
+            .collect();
         let (functions, labels) = functions(&file, &code);
         Ok(Self { path: path.to_owned(), entry: file.entry(), segments, code, functions, labels, file })
     }
@@ -222,7 +219,7 @@ fn segments<'a>(file: &ElfFile64<'a, LittleEndian>, bytes: &'a [u8]) -> std::res
 const MARKS: [&str; 4] = ["_text_start", "_text_end", "_stext", "_etext"];
 
 fn functions<'a>(file: &ElfFile64<'a, LittleEndian>, code: &[Code<'a>]) -> (Vec<Function<'a>>, Vec<Function<'a>>) {
-    let section_end = |address: u64| {
+    let code_end = |address: u64| {
         let ends = code.iter().map(|code| (code.address, code.address + code.bytes.len() as u64));
         ends.into_iter().find(|(start, end)| (*start..*end).contains(&address)).map(|(_, end)| end)
     };
@@ -230,7 +227,7 @@ fn functions<'a>(file: &ElfFile64<'a, LittleEndian>, code: &[Code<'a>]) -> (Vec<
     let mut bare = Vec::new();
     for symbol in file.symbols().filter(|symbol| !symbol.is_undefined()) {
         let start = symbol.address();
-        let (Ok(name), Some(end)) = (symbol.name(), section_end(start)) else { continue };
+        let (Ok(name), Some(end)) = (symbol.name(), code_end(start)) else { continue };
         // Assembler labels have no type.
         let named = matches!(symbol.kind(), SymbolKind::Text | SymbolKind::Unknown);
         if !named || name.is_empty() || MARKS.contains(&name) {

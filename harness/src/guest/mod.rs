@@ -9,6 +9,7 @@ pub mod diagnostics;
 pub mod elf;
 pub mod image;
 pub mod names;
+pub mod symbolize;
 pub mod symbols;
 pub mod verify;
 
@@ -40,14 +41,14 @@ pub struct Guest {
 /// Builds a guest, verifies it, and writes its image beside the ELF.
 pub fn make(request: &Request, ui: &Ui) -> std::result::Result<Guest, Failure> {
     let built = build(request, ui)?;
-    let (image, sizes) = finish(&built)?;
+    let (image, sizes) = finish(&built, request)?;
     Ok(Guest { image, sizes, elf: built.elf, fresh: built.fresh, warnings: built.warnings })
 }
 
-fn finish(built: &Built) -> Result<(PathBuf, image::Sizes)> {
+fn finish(built: &Built, request: &Request) -> Result<(PathBuf, image::Sizes)> {
     let bytes = fs::read(&built.elf).on("read", &built.elf)?;
     let linked = elf::Linked::parse(&bytes, &built.elf)?;
-    verify::verify(&linked)?;
+    verify::verify(&linked, &request.repo)?;
     let (image, sizes) = image::write(&linked, &built.crates)?;
     let place = built.elf.with_extension("image");
     // Renamed into place: another harness may be reading the image of the same name.
