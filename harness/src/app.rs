@@ -3,8 +3,8 @@
 use crate::check::report::Style;
 use crate::cli::Cli;
 use crate::course::{Course, Stage};
-use crate::error::{Context, Error, Result};
-use crate::guest::{self, Symbols};
+use crate::error::{Context, Result};
+use crate::guest::{self, Guest};
 use crate::host::{self, HostImage};
 use crate::machine::{self, Machine};
 use crate::ui::Ui;
@@ -26,16 +26,6 @@ pub struct App {
     pub locked: bool,
     /// The cache folder.
     pub cache: PathBuf,
-}
-
-/// A guest ready to boot.
-pub struct GuestImage {
-    /// What Xen loads.
-    pub bytes: Vec<u8>,
-    /// The linked program with its debug information.
-    pub elf: PathBuf,
-    /// Names for its addresses.
-    pub symbols: Symbols,
 }
 
 impl App {
@@ -63,13 +53,10 @@ impl App {
     }
 
     /// A stage's guest: built, verified, and written as Xen boots it.
-    pub fn guest(&self, stage: &Stage, features: Vec<String>) -> std::result::Result<GuestImage, guest::Failure> {
+    pub fn guest(&self, stage: &Stage, features: Vec<String>) -> std::result::Result<Guest, guest::Failure> {
         let mut request = guest::Request::new(&self.course.root, &stage.package).features(features);
         request.color = self.style.decorated;
-        let built = guest::build(&request, &self.ui)?;
-        let image = guest::image(&built)?;
-        let symbols = Symbols::load(&built.elf, &self.course.root)?;
-        Ok(GuestImage { bytes: image.bytes, elf: built.elf, symbols })
+        guest::make(&request, &self.ui)
     }
 
     /// What deadlines are multiplied by: what was asked for, or what the doctor measured, or 1.
@@ -108,9 +95,4 @@ pub fn read_factor(cache: &Path) -> Option<f64> {
 pub fn write_factor(cache: &Path, factor: f64) -> Result<()> {
     let file = factor_file(cache);
     std::fs::write(&file, format!("{factor:.2}\n")).on("write", &file)
-}
-
-/// An error for something that a thread of ours lost.
-pub fn lost(what: &str) -> Error {
-    Error::fault(format!("the thread that {what} panicked"))
 }

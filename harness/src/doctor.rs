@@ -30,7 +30,7 @@ pub fn command(app: &App, arguments: &cli::Doctor) -> Result<u8> {
     }
     println!("{:<10} {}", "cache", app.cache.display());
     println!("{:<10} {}", "free disk", free_space(app));
-    let ready = host::found(&app.cache, &app.host_options())?;
+    let ready = !host::describe(&app.cache)?.is_empty();
     println!("{:<10} {}", "test host", if ready { "built" } else { "not built yet" });
     if missing {
         println!("next: install what is missing");

@@ -4,8 +4,10 @@ use crate::app::App;
 use crate::check::{features, references};
 use crate::cli;
 use crate::error::{Context, Error, Kind, Result};
-use crate::guest::{self, Guest};
-use crate::machine::{self, Action, CreateOptions, Disk, Event, Machine, Reason, Vif};
+use crate::guest::Guest;
+use crate::guest::symbolize::Symbolizer;
+use crate::shim::{Annotator, explain_crash};
+use crate::machine::{self, Action, CreateOptions, Deadlines, Disk, Event, Machine, Reason, Vif};
 use crate::terminal::{self, Key, Raw};
 use std::fs::File;
 use std::io::Write;
@@ -127,7 +129,7 @@ fn wait_for_gdb(machine: &Machine, port: u16, guest: &Guest) -> Result<()> {
     eprintln!("waiting for gdb (it stops the machine when it connects, and `continue` lets it run)");
     let mut connected = false;
     loop {
-        let running = machine.qmp().running()?;
+        let running = machine.qmp().status(Deadlines::default().within(10.0))? == "running";
         connected |= !running;
         if connected && running {
             return Ok(());
@@ -149,7 +151,7 @@ enum End {
 /// The guest's console on one side, the user on the other.
 struct Conversation<'a> {
     machine: &'a Machine,
-    report: guest::Annotator,
+    report: Annotator,
     keys: Option<Receiver<Key>>,
     raw: Raw,
     paused: bool,
@@ -164,7 +166,7 @@ impl<'a> Conversation<'a> {
         }
         Ok(Self {
             machine,
-            report: guest::Annotator::open(&guest.elf, &app.course.root)?,
+            report: Annotator::open(&guest.elf, &app.course.root)?,
             keys: Some(terminal::keys(raw.interactive())),
             raw,
             paused: false,
@@ -241,7 +243,7 @@ fn conclude(app: &App, end: &End, machine: &Machine, guest: &Guest) -> Result<u8
         End::Guest(Reason::Poweroff) => Ok(0),
         End::Guest(reason) => {
             eprintln!("[the guest ended: {reason}]");
-            if let Some(report) = guest::explain_crash(&machine.xen_log(), &guest.elf, &app.course.root)? {
+            if let Some(report) = explain_crash(&machine.xen_log(), &Symbolizer::open(&guest.elf, &app.course.root)?) {
                 eprintln!("{report}");
             }
             Ok(Kind::Guest as u8)

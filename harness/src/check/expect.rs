@@ -5,6 +5,8 @@
 pub struct Facts {
     /// Xen's version: `4.17`.
     pub xen_version: String,
+    /// What follows it: `.5`.
+    pub xen_extra: String,
     /// What Xen can run: `xen-3.0-x86_64 ...`.
     pub xen_capabilities: String,
 }

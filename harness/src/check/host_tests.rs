@@ -23,7 +23,7 @@ pub fn run(root: &Path, package: &str, features: &[String], limit: Duration) -> 
         .args(["test", "--quiet", "--package", package, "--lib", "--target-dir", "target/host"])
         .args(["--features", &features.join(",")])
         .args(["--", "--test-threads", "2", "--format", "pretty", "--color", "never"]);
-    crate::plain_environment(&mut command);
+    crate::guest::build::plain_environment(&mut command);
     let finished = process::run(&mut command, limit)?;
     let mut tests = parse(&finished.stdout);
     if finished.status.is_none() {

@@ -4,25 +4,32 @@ use super::expect::Facts;
 use super::results::{CheckResult, ExerciseResult, Results, Status, Wrong};
 use super::session::{Observed, Outcome, Stop};
 use super::{Request, live, stage1};
-use crate::guest::Symbols;
+use crate::guest::symbolize::Symbolizer;
+use crate::shim::explain_crash;
 
-/// Fills in the verdicts. `facts` are what dom0 knows of the same machine; `xen_log` is the hypervisor's word
-/// on a guest that it had to stop.
-pub fn judge(
-    results: &mut Results,
-    request: &Request,
-    outcome: &Outcome,
-    facts: &Facts,
-    symbols: &Symbols,
-    xen_log: &str,
-) {
+/// Everything that verdicts rest on.
+pub struct Evidence<'a> {
+    /// What the session observed.
+    pub outcome: &'a Outcome,
+    /// What dom0 says about the same machine.
+    pub facts: &'a Facts,
+    /// Names and lines for the guest's addresses.
+    pub symbols: &'a Symbolizer,
+    /// The hypervisor's word on a guest that it had to stop.
+    pub xen_log: &'a str,
+    /// The console that the reference leaves, where there is a snapshot of it.
+    pub snapshot: Option<&'a str>,
+}
+
+/// Fills in the verdicts.
+pub fn judge(results: &mut Results, request: &Request, evidence: &Evidence) {
     for result in &mut results.exercises {
-        judge_exercise(result, request.seed, outcome, facts, symbols, xen_log);
+        judge_exercise(result, request.seed, evidence);
     }
     if let Some(whole) = &mut results.integration {
-        live::judge(whole, request, outcome, symbols, xen_log);
+        live::judge(whole, request, evidence);
     }
-    if let Some(why) = &outcome.lost {
+    if let Some(why) = &evidence.outcome.lost {
         let unfinished = results.exercises.iter_mut().flat_map(|exercise| &mut exercise.checks);
         for check in unfinished.chain(&mut results.integration).filter(|check| check.status == Status::Blocked) {
             check.status = Status::Infra;
@@ -31,14 +38,8 @@ pub fn judge(
     }
 }
 
-fn judge_exercise(
-    result: &mut ExerciseResult,
-    seed: u64,
-    outcome: &Outcome,
-    facts: &Facts,
-    symbols: &Symbols,
-    xen_log: &str,
-) {
+fn judge_exercise(result: &mut ExerciseResult, seed: u64, evidence: &Evidence) {
+    let outcome = evidence.outcome;
     let todo = outcome.todo.get(&result.id);
     if let Some(place) = todo {
         result.line = place.rsplit_once(':').and_then(|(_, line)| line.parse().ok());
@@ -46,13 +47,14 @@ fn judge_exercise(
     }
     for check in &mut result.checks {
         match outcome.checks.get(&check.id) {
-            Some(observed) => judge_check(check, seed, observed, facts, symbols, xen_log),
+            Some(observed) => judge_check(check, seed, observed, evidence),
             None if todo.is_some() => check.status = Status::NotAttempted,
             None => {}
         }
-        if let (None, Some(line)) = (result.line, check.message.as_deref().and_then(|text| line_in(text, result))) {
-            result.line = Some(line);
-        }
+    }
+    if result.line.is_none() {
+        let mut messages = result.checks.iter().filter_map(|check| check.message.as_deref());
+        result.line = messages.find_map(|text| line_in(text, result));
     }
 }
 
@@ -63,21 +65,14 @@ fn line_in(text: &str, result: &ExerciseResult) -> Option<usize> {
     rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
-fn judge_check(
-    check: &mut CheckResult,
-    seed: u64,
-    observed: &Observed,
-    facts: &Facts,
-    symbols: &Symbols,
-    xen_log: &str,
-) {
+fn judge_check(check: &mut CheckResult, seed: u64, observed: &Observed, evidence: &Evidence) {
     check.ms = observed.took.as_millis() as u64;
     check.console.clone_from(&observed.console);
     if let Some(stop) = &observed.stopped {
-        (check.status, check.message) = explain(stop, symbols, xen_log);
+        (check.status, check.message) = explain(stop, evidence);
         return;
     }
-    let wrong = stage1::expected(&check.id, seed, facts).into_iter().filter_map(|expected| {
+    let wrong = stage1::expected(&check.id, seed, evidence.facts).into_iter().filter_map(|expected| {
         let got = observed.saw.get(expected.key).map_or("nothing", String::as_str);
         (!expected.holds(got)).then(|| Wrong {
             what: expected.what.clone(),
@@ -91,13 +86,14 @@ fn judge_check(
 }
 
 /// What stopped a guest, as a status and in words.
-pub fn explain(stop: &Stop, symbols: &Symbols, xen_log: &str) -> (Status, Option<String>) {
+pub fn explain(stop: &Stop, evidence: &Evidence) -> (Status, Option<String>) {
     match stop {
         Stop::Todo { .. } => (Status::NotAttempted, None),
         Stop::Panic { place, message } => (Status::Crash, Some(format!("panic at {place}: {message}"))),
         Stop::Fault(facts) => {
             let fact = |name: &str| facts.get(name).map_or("?", String::as_str);
-            let place = symbols.place(fact("rip"));
+            let rip = u64::from_str_radix(fact("rip").trim_start_matches("0x"), 16).unwrap_or(0);
+            let place = evidence.symbols.place(rip).map_or_else(|| format!("{rip:#x}"), |place| place.to_string());
             let text = format!(
                 "exception {} (error {}, cr2 {}) at {place}",
                 fact("vector"),
@@ -107,7 +103,7 @@ pub fn explain(stop: &Stop, symbols: &Symbols, xen_log: &str) -> (Status, Option
             (Status::Crash, Some(text))
         }
         Stop::Ended(reason) => {
-            let report = (reason == "crash").then(|| symbols.explain_xen_log(xen_log)).flatten();
+            let report = (reason == "crash").then(|| explain_crash(evidence.xen_log, evidence.symbols)).flatten();
             let text = report.unwrap_or_else(|| format!("the guest ended ({reason}) before its checks were over"));
             (Status::Crash, Some(text))
         }

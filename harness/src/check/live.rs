@@ -4,24 +4,24 @@
 //! is replaced by a word. A difference alone costs no points: a student may say more.
 
 use super::results::{CheckResult, Status, Wrong};
-use super::session::Outcome;
-use super::{Request, judge, stage1};
-use crate::guest::Symbolizer;
+use super::judge::{Evidence, explain};
+use super::{Request, stage1};
 use regex::Regex;
 use similar::{ChangeTag, TextDiff};
 use std::path::{Path, PathBuf};
 
 /// Judges the live part of a session.
-pub fn judge(whole: &mut CheckResult, request: &Request, outcome: &Outcome, symbols: &Symbolizer, snapshot: Option<&str>) {
+pub fn judge(whole: &mut CheckResult, request: &Request, evidence: &Evidence) {
+    let outcome = evidence.outcome;
     if !outcome.todo.is_empty() {
         let ids: Vec<&str> = outcome.todo.keys().map(String::as_str).collect();
         whole.status = Status::Blocked;
         whole.message = Some(format!("the live boot needs every exercise; not attempted: {}", ids.join(", ")));
         return;
     }
-    whole.console = outcome.live.iter().rev().take(6).rev().cloned().collect();
+    whole.console = outcome.live[outcome.live.len().saturating_sub(6)..].to_vec();
     if let Some(stop) = &outcome.stopped {
-        (whole.status, whole.message) = judge::explain(stop, symbols, &outcome.xen);
+        (whole.status, whole.message) = explain(stop, evidence);
         return;
     }
     let Some(ended) = &outcome.ended else { return };
@@ -36,7 +36,7 @@ pub fn judge(whole: &mut CheckResult, request: &Request, outcome: &Outcome, symb
         let what = "how the guest ended, as xl tells it".to_owned();
         wrong.push(Wrong { what, expected: "poweroff".to_owned(), got: ended.clone() });
     }
-    let difference = snapshot.and_then(|expected| difference(expected, &filter(&outcome.live, &word)));
+    let difference = evidence.snapshot.and_then(|expected| difference(expected, &filter(&outcome.live, &word)));
     if let (Some(difference), "solution") = (&difference, request.mode()) {
         // The snapshot is the reference's own: here a difference is a mistake in one of the two.
         let what = "the console, compared with its snapshot".to_owned();

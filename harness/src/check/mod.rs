@@ -12,7 +12,7 @@ mod live;
 mod records;
 pub mod report;
 pub mod results;
-mod rules;
+pub mod rules;
 mod session;
 mod stage1;
 mod xen;
@@ -20,9 +20,11 @@ mod xen;
 use crate::app::App;
 use crate::course::{Exercise, Selection, Stage};
 use crate::error::{Context, Error, Kind, Result};
-use crate::guest;
-use crate::machine::Machine;
-use crate::{cli, host};
+use crate::machine::{self, Machine};
+use crate::cli;
+use crate::guest::diagnostics::Diagnostic;
+use crate::guest::symbolize::Symbolizer;
+use crate::guest::{Failure, Guest};
 use results::{CheckResult, ExerciseResult, Results, Status, Totals};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -43,6 +45,13 @@ pub struct Request<'a> {
     pub scale: Option<f64>,
     /// Whether a failed host test is no reason to stop.
     pub keep_going: bool,
+}
+
+impl Request<'_> {
+    /// `solution` where every exercise is the reference's, else `mine`.
+    fn mode(&self) -> &'static str {
+        if self.references.len() == self.stage.lab.exercises.len() { "solution" } else { "mine" }
+    }
 }
 
 /// Runs `harness check` and returns the exit status.
@@ -113,14 +122,14 @@ fn tiers(app: &App, request: &Request, results: &mut Results) -> Result<()> {
     results.host.image = image.id.clone();
     results.host.replaced = image.replaced.clone();
     std::thread::scope(|scope| {
-        let machine = scope.spawn(|| app.machine(&image, request.scale));
-        let built = compile(app, request, results)?;
-        let Some((bytes, symbols)) = built else { return Ok(()) };
+        let options = machine::Options { scale: app.scale(request.scale), ..machine::Options::default() };
+        let machine = scope.spawn(move || app.machine(&image, &options));
+        let Some(guest) = compile(app, request, results)? else { return Ok(()) };
         if !host_tests_pass(app, request, results)? {
             return Ok(());
         }
         let machine = machine.join().unwrap_or_else(|_| Err(Error::fault("the test host's thread panicked")))?;
-        boot(app, request, results, &machine, &bytes, &symbols)
+        boot(app, request, results, &machine, &guest)
     })
 }
 
@@ -153,30 +162,30 @@ fn rules_hold(app: &App, request: &Request, results: &mut Results) -> Result<boo
 }
 
 /// Tier 1: the image to boot, or `None` where the work does not compile or its image is not sound.
-fn compile(app: &App, request: &Request, results: &mut Results) -> Result<Option<(Vec<u8>, guest::Symbols)>> {
+fn compile(app: &App, request: &Request, results: &mut Results) -> Result<Option<Guest>> {
     let mut features = features(request.stage, &request.references);
     features.push("checks".to_owned());
     match app.guest(request.stage, features) {
-        Ok(built) => {
-            results.image_bytes = Some(built.bytes.len() as u64);
-            Ok(Some((built.bytes, built.symbols)))
+        Ok(guest) => {
+            results.image_bytes = Some(guest.sizes.total() as u64);
+            Ok(Some(guest))
         }
-        Err(guest::Failure::Compile(diagnostics)) => {
+        Err(Failure::Compile(diagnostics)) => {
             blame(results, &diagnostics);
             Ok(None)
         }
-        Err(guest::Failure::Other(error)) => Err(error),
+        Err(Failure::Other(error)) => Err(error),
     }
 }
 
 /// Puts each of the compiler's errors to the exercise whose file it is in.
-fn blame(results: &mut Results, diagnostics: &[guest::Diagnostic]) {
+fn blame(results: &mut Results, diagnostics: &[Diagnostic]) {
     let errors = || diagnostics.iter().filter(|diagnostic| diagnostic.error);
     for result in &mut results.exercises {
-        let own = |diagnostic: &&guest::Diagnostic| diagnostic.file.as_deref().is_some_and(|file| result.file == file);
-        let mine: Vec<&guest::Diagnostic> = errors().filter(own).collect();
+        let own = |diagnostic: &&Diagnostic| diagnostic.file.as_deref().is_some_and(|file| result.file == file);
+        let mine: Vec<&Diagnostic> = errors().filter(own).collect();
         let Some(first) = mine.first() else { continue };
-        result.line = first.line;
+        result.line = first.line.map(|line| line as usize);
         let text: String = mine.iter().map(|diagnostic| diagnostic.rendered.trim_end()).collect::<Vec<_>>().join("\n\n");
         fail_all(result, Status::Build, &text);
     }
@@ -206,20 +215,31 @@ fn boot(
     request: &Request,
     results: &mut Results,
     machine: &Machine,
-    image: &[u8],
-    symbols: &guest::Symbols,
+    guest: &Guest,
 ) -> Result<()> {
     let step = app.ui.step(&format!("stage {} runs under Xen", request.stage.number));
     let scale = app.scale(request.scale);
     let plan = plan(request, scale);
-    let mut guest = xen::XenGuest::new(machine, image, scale)?;
-    let facts = guest.facts();
-    let outcome = session::run(&mut guest, &plan);
+    let image = std::fs::read(&guest.image).on("read", &guest.image)?;
+    let mut domain = xen::XenGuest::new(machine, &image)?;
+    let facts = domain.facts()?;
+    let start = Instant::now();
+    let outcome = session::run(&mut domain, &plan);
+    results.guest_ms = start.elapsed().as_millis() as u64;
     drop(step);
-    results.host.accelerator = machine.accelerator().to_owned();
+    results.host.accelerator = format!("{:?}", machine.accelerator()).to_lowercase();
     results.host.scale = scale;
     results.log = save_log(app, request, &outcome)?;
-    judge::judge(results, request, &outcome, &facts, symbols, &machine.xen_log());
+    let symbols = Symbolizer::open(&guest.elf, &app.course.root)?;
+    let snapshot = std::fs::read_to_string(app.course.root.join(live::snapshot_path(request.stage.number))).ok();
+    let evidence = judge::Evidence {
+        outcome: &outcome,
+        facts: &facts,
+        symbols: &symbols,
+        xen_log: &machine.xen_log(),
+        snapshot: snapshot.as_deref().and_then(live::snapshot_text),
+    };
+    judge::judge(results, request, &evidence);
     Ok(())
 }
 
@@ -271,7 +291,6 @@ fn blank(app: &App, request: &Request) -> Results {
     });
     let exercises = exercises.collect();
     let whole = &stage.lab.integration;
-    let all_references = request.references.len() == stage.lab.exercises.len();
     Results {
         schema: 1,
         course: app.course.title.clone(),
@@ -279,7 +298,7 @@ fn blank(app: &App, request: &Request) -> Results {
         toolchain: app.toolchain(),
         host: results::Host::default(),
         stage: stage.package.clone(),
-        mode: if all_references { "solution" } else { "mine" }.to_owned(),
+        mode: request.mode().to_owned(),
         seed: request.seed,
         image_bytes: None,
         host_tests: None,
@@ -287,6 +306,7 @@ fn blank(app: &App, request: &Request) -> Results {
         integration: request.only.is_none().then(|| blank_check(&whole.id, &whole.title, whole.points)),
         totals: Totals::default(),
         ms: 0,
+        guest_ms: 0,
         log: None,
     }
 }

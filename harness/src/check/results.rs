@@ -162,6 +162,8 @@ pub struct Results {
     pub totals: Totals,
     /// Milliseconds from the command to the report.
     pub ms: u64,
+    /// Milliseconds that the guest ran, from its creation to its end, all its boots together.
+    pub guest_ms: u64,
     /// Where the guest's whole console was saved.
     pub log: Option<PathBuf>,
 }

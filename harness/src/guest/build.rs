@@ -193,12 +193,17 @@ fn command(request: &Request, dir: &Path) -> Result<Command> {
     // Cargo doesn't watch the linker script: its hash among the last step's flags makes a change relink.
     cargo.arg("--").arg(format!("-Clink-arg=-T{}", script.display()));
     cargo.arg(format!("--cfg=linker_script=\"{:08x}\"", crc32fast::hash(&content)));
-    std::env::vars_os().filter(|(name, _)| misleads(&name.to_string_lossy())).for_each(|(name, _)| {
-        cargo.env_remove(name);
-    });
+    plain_environment(&mut cargo);
     cargo.env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\x1f"));
     cargo.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     Ok(cargo)
+}
+
+/// Keeps the caller's own compiler settings out of a build that must come out the same for everybody.
+pub fn plain_environment(cargo: &mut Command) {
+    std::env::vars_os().filter(|(name, _)| misleads(&name.to_string_lossy())).for_each(|(name, _)| {
+        cargo.env_remove(name);
+    });
 }
 
 /// Whether an environment variable would change what is built: everything of cargo's and rustc's except how
