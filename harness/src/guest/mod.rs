@@ -5,6 +5,7 @@
 //! stays beside the image, for gdb and for [`symbolize`].
 
 pub mod build;
+pub mod crash;
 pub mod diagnostics;
 pub mod elf;
 pub mod image;

@@ -3,16 +3,20 @@
 //! Invariant: files of the repository are named relative to its root, those of the standard library from
 //! `library/`, those of other crates by the crate's folder, so that a report reads the same on every machine.
 
+use super::elf::Linked;
 use super::names;
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use addr2line::Loader;
 use std::fmt;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Looks up addresses in one ELF.
 pub struct Symbolizer {
     loader: Loader,
     root: PathBuf,
+    /// Start, end and mangled name of each function, by address.
+    functions: Vec<(u64, u64, String)>,
 }
 
 /// A place in the source.
@@ -46,7 +50,10 @@ impl Symbolizer {
     pub fn open(path: &Path, root: &Path) -> Result<Self> {
         let loader = Loader::new(path)
             .map_err(|error| Error::fault(format!("read the debug information of {}: {error}", path.display())))?;
-        Ok(Self { loader, root: root.canonicalize().unwrap_or_else(|_| root.to_owned()) })
+        let bytes = fs::read(path).on("read", path)?;
+        let functions = Linked::parse(&bytes, path)?.functions;
+        let functions = functions.iter().map(|f| (f.start, f.end, f.name.to_owned())).collect();
+        Ok(Self { loader, functions, root: root.canonicalize().unwrap_or_else(|_| root.to_owned()) })
     }
 
     /// The functions at `address`, the innermost inlined one first.
@@ -75,13 +82,26 @@ impl Symbolizer {
 
     /// The most telling place of `address`: the innermost one in the repository, else the innermost.
     pub fn place(&self, address: u64) -> Option<Place> {
-        let frames = self.frames(address);
-        let ours = frames.iter().find_map(|frame| frame.place.clone().filter(ours));
-        ours.or_else(|| frames.into_iter().find_map(|frame| frame.place))
+        telling(self.frames(address)).and_then(|frame| frame.place)
+    }
+
+    /// The same in words: `file:line`, and the function there if it is inlined into the one that has the symbol.
+    pub fn told(&self, address: u64) -> Option<String> {
+        let frame = telling(self.frames(address))?;
+        let place = frame.place?;
+        Some(if frame.inlined { format!("{place} (inlined {})", frame.function) } else { place.to_string() })
+    }
+
+    /// Adds files and lines to the report of a panic or a fault, line by line. Other lines stay as they are.
+    pub fn annotate(&self, text: &str) -> String {
+        let mut annotator = Annotator::new(self);
+        text.split_inclusive('\n').map(|line| annotator.line(line)).collect()
     }
 
     fn symbol(&self, address: u64) -> Option<String> {
-        self.loader.find_symbol(address).map(names::short)
+        let after = self.functions.partition_point(|function| function.0 <= address);
+        let (_, _, name) = self.functions[..after].last().filter(|function| address < function.1)?;
+        Some(names::short(name))
     }
 
     fn shown(&self, file: &str) -> String {
@@ -98,6 +118,56 @@ impl Symbolizer {
             None => file.to_owned(),
         }
     }
+}
+
+/// Adds ` at file:line` to the lines `  #N 0xaddress name+0xoffset` of a guest's reports, one line at a time.
+pub struct Annotator<'s> {
+    symbolizer: &'s Symbolizer,
+    /// Whether the report is of a fault: its first address is an instruction's, not one that a call returns to.
+    fault: bool,
+}
+
+impl<'s> Annotator<'s> {
+    /// An annotator that has seen no report yet.
+    pub fn new(symbolizer: &'s Symbolizer) -> Self {
+        Self { symbolizer, fault: false }
+    }
+
+    /// The line, with the place added before its line end if it is a frame of a report.
+    pub fn line(&mut self, line: &str) -> String {
+        if line.contains("panic at ") || line.contains("fault: ") {
+            self.fault = line.contains("fault: ");
+        }
+        let text = line.trim_end_matches(['\r', '\n']);
+        let Some(added) = self.place(text) else { return line.to_owned() };
+        format!("{text}{added}{}", &line[text.len()..])
+    }
+
+    fn place(&self, text: &str) -> Option<String> {
+        let (number, address, rest) = frame_line(text)?;
+        let exact = number == 0 && self.fault;
+        let lookup = if exact { address } else { address.wrapping_sub(1) };
+        let function = self.symbolizer.frames(lookup).pop()?.function;
+        // The image names only what fits its symbol table.
+        let name = if rest.contains("+0x") { String::new() } else { format!(" {function}") };
+        let place = self.symbolizer.told(lookup).map(|told| format!(" at {told}")).unwrap_or_default();
+        Some(format!("{name}{place}"))
+    }
+}
+
+/// The number, the address and the rest of `  #N 0xaddress rest`, whatever stands before it.
+fn frame_line(text: &str) -> Option<(u32, u64, &str)> {
+    let (_, frame) = text.rsplit_once('#')?;
+    let (number, rest) = frame.split_once(" 0x")?;
+    let end = rest.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(rest.len());
+    Some((number.parse().ok()?, u64::from_str_radix(&rest[..end], 16).ok()?, &rest[end..]))
+}
+
+/// Of the functions at an address the innermost in the repository, else the innermost that has a place.
+fn telling(frames: Vec<Frame>) -> Option<Frame> {
+    let ours = frames.iter().position(|frame| frame.place.as_ref().is_some_and(ours));
+    let any = frames.iter().position(|frame| frame.place.is_some());
+    frames.into_iter().nth(ours.or(any)?)
 }
 
 fn ours(place: &Place) -> bool {

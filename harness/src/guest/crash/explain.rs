@@ -1,0 +1,121 @@
+//! From a crash's registers to a sentence and a backtrace, through the debug information of the guest's ELF.
+
+use super::Crash;
+use crate::guest::symbolize::Symbolizer;
+use std::fmt::Write;
+
+/// A stack that the guest is known to have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StackRange {
+    /// Whose it is.
+    pub name: String,
+    /// The lowest address; the guard page lies below.
+    pub start: u64,
+    /// The first address past it.
+    pub end: u64,
+}
+
+/// The most that Xen pushes at once, and then some: a fault this close below rsp was a push.
+const FRAME: u64 = 256;
+/// How far below a stack an overflow may land: a large frame skips the guard page.
+const GUARD: u64 = 64 << 10;
+/// The registers by lines.
+const SHOWN: [&[&str]; 7] = [
+    &["RIP", "rsp", "rbp", "RFLAGS"],
+    &["rax", "rbx", "rcx", "rdx"],
+    &["rsi", "rdi", "r8", "r9"],
+    &["r10", "r11", "r12", "r13"],
+    &["r14", "r15"],
+    &["cr2", "cr3", "cr0", "cr4"],
+    &["fsb", "gsb", "gss"],
+];
+/// As deep as a backtrace goes.
+const DEEPEST: usize = 32;
+
+impl Crash {
+    /// The report: what happened and where, the registers, and a backtrace as far as the dump has the stack.
+    pub fn explain(&self, symbolizer: &Symbolizer, stacks: &[StackRange]) -> String {
+        let (cause, address) = self.cause(stacks);
+        let rip = self.register("RIP");
+        let function = rip.map_or_else(|| "unknown code".into(), |rip| told(symbolizer, rip, false).0);
+        let place = rip.and_then(|rip| symbolizer.place(rip));
+        let mut report = format!("Xen crashed the domain: {cause} in {function}");
+        let _ = place.map(|place| write!(report, " ({place})"));
+        let _ = address.map(|address| write!(report, ", address {address:#x}"));
+        for (index, names) in SHOWN.iter().enumerate() {
+            let known: Vec<_> = names.iter().filter_map(|name| Some((name, self.register(name)?))).collect();
+            let text: Vec<_> =
+                known.iter().map(|(name, value)| format!("{} {value:#x}", name.to_lowercase())).collect();
+            let head = if index == 0 { format!("vCPU {}  ", self.vcpu) } else { String::new() };
+            if index == 0 || !text.is_empty() {
+                let _ = write!(report, "\n  {head}{}", text.join("  "));
+            }
+        }
+        for (index, (address, call)) in self.backtrace().into_iter().enumerate() {
+            let (function, place) = told(symbolizer, address, call);
+            let place = place.map(|place| format!(" at {place}")).unwrap_or_default();
+            let _ = write!(report, "\n  #{index} {address:#x} {function}{place}");
+        }
+        if let Some(reason) = &self.reason {
+            let _ = write!(report, "\n  Xen says: {reason}");
+        }
+        report
+    }
+
+    /// What happened, and the address it happened at.
+    fn cause(&self, stacks: &[StackRange]) -> (String, Option<u64>) {
+        let xen_in = |place| self.reason.as_deref().is_some_and(|reason| reason.contains(place));
+        let (rsp, cr2) = (self.register("rsp"), self.register("cr2").filter(|cr2| *cr2 != 0));
+        // Xen faulted itself when it pushed an exception's frame onto the guest's stack.
+        let pushing = |address: u64| rsp.is_some_and(|rsp| address <= rsp && rsp - address <= FRAME);
+        if let Some(walk) = &self.walk
+            && (xen_in("domain_crash_page_fault") || pushing(walk.address))
+        {
+            let near = |stack: &&StackRange| (stack.start.saturating_sub(GUARD)..stack.end).contains(&walk.address);
+            let cause = match (stacks.iter().find(near), walk.level) {
+                (Some(stack), _) => format!("overflow of the stack {:?}", stack.name),
+                // A guard page is a hole among mapped pages; where whole tables are missing rsp is no stack's.
+                (None, 1 | 2) => "stack overflow".into(),
+                (None, _) => "rsp points at no memory".into(),
+            };
+            return (cause, Some(walk.address));
+        }
+        match self.unhandled {
+            Some((14, error)) => (format!("page fault without a handler (error {error:#x})"), cr2),
+            Some((vector, error)) => (format!("exception {vector} without a handler (error {error:#x})"), None),
+            None if xen_in("create_bounce_frame") && self.stack.is_empty() => {
+                ("rsp points at memory that the guest may not use".into(), rsp)
+            }
+            None if xen_in("create_bounce_frame") => ("an exception without a handler".into(), cr2),
+            None => ("the guest broke a rule of Xen's".into(), None),
+        }
+    }
+
+    /// Code addresses from the innermost outwards, and whether each is one that a call returns to.
+    fn backtrace(&self) -> Vec<(u64, bool)> {
+        let mut frames: Vec<_> = self.register("RIP").map(|rip| (rip, false)).into_iter().collect();
+        let (Some(rsp), Some(mut rbp)) = (self.register("rsp"), self.register("rbp")) else { return frames };
+        let word = |address: u64| {
+            let index = usize::try_from(address.checked_sub(rsp)? / 8).ok()?;
+            self.stack.get(index).copied().filter(|_| address.is_multiple_of(8))
+        };
+        while let (Some(next), Some(back)) = (word(rbp), word(rbp.saturating_add(8))) {
+            frames.push((back, true));
+            // Frames lie ever higher on a sound stack.
+            if next <= rbp || back == 0 || frames.len() >= DEEPEST {
+                break;
+            }
+            rbp = next;
+        }
+        frames
+    }
+}
+
+/// The function at `address`, and its place. `call`: the address is one that a call returns to.
+fn told(symbolizer: &Symbolizer, address: u64, call: bool) -> (String, Option<String>) {
+    let lookup = if call { address.wrapping_sub(1) } else { address };
+    match symbolizer.frames(lookup).pop() {
+        Some(outermost) => (outermost.function, symbolizer.told(lookup)),
+        None => ("code outside of the image".into(), None),
+    }
+}
