@@ -169,7 +169,9 @@ impl Flushes {
     fn new(flushes: u64) -> Self {
         const TLB_FLUSH_LOCAL: u64 = 6;
         const NO_OPERATION: u64 = 0xffff;
-        Self(core::array::from_fn(|index| [if (index as u64) < flushes { TLB_FLUSH_LOCAL } else { NO_OPERATION }, 0, 0]))
+        Self(core::array::from_fn(|index| {
+            [if (index as u64) < flushes { TLB_FLUSH_LOCAL } else { NO_OPERATION }, 0, 0]
+        }))
     }
 
     fn arguments(&self, count: u64, done: &mut u32, domain: Domid) -> [u64; 4] {
