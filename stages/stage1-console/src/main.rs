@@ -8,8 +8,18 @@ mod checks;
 console::entry!("stage 1: console", start);
 
 #[cfg(guest)]
-fn start(entry: console::Entry) {
+#[cfg_attr(not(feature = "checks"), allow(unused_mut, reason = "checks take their reporter out of it"))]
+fn start(mut entry: console::Entry) {
+    #[cfg(feature = "checks")]
+    let word = entry.reporter.take().map(checks::run);
+
     let boot = console::boot(&entry);
+
+    #[cfg(feature = "checks")]
+    if let Some(word) = word {
+        console::println!("live: {}", word.escape_ascii());
+    }
+
     console::demo::run(boot, &[console::demo::DEMOS]);
 }
 

@@ -4,7 +4,7 @@
 //! plain versions of what the exercises ask for (hypercall, ring, `start_info`), which no exercise can name. So a guest
 //! with a broken exercise, or none, still protects its memory, reports faults, and ends cleanly.
 //!
-//! Read in this order: [`start`] (the first instructions), [`notes`], this file, [`protect`], [`trap`], [`report`].
+//! Read in this order: `start` (the first instructions), `notes`, this file, `protect`, `trap`, [`report`].
 
 #[cfg(feature = "checks")]
 pub use reporter::{Hex, Record, Reporter};

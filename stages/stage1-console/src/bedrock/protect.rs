@@ -78,7 +78,6 @@ fn map(start_info: RawStartInfo, pfn: Pfn, access: Access) {
         _ => unsafe { frames::physical_to_machine(start_info.mfn_list(), pfn) }.0 << 12 | access.bits(),
     };
     // SAFETY: the page keeps its frame and loses only the access that nothing needs; the guard page holds no data.
-    let result =
-        unsafe { raw_hypercall(number::UPDATE_VA_MAPPING, [pfn.boot_address(), entry, FLUSH_PAGE, 0]) };
+    let result = unsafe { raw_hypercall(number::UPDATE_VA_MAPPING, [pfn.boot_address(), entry, FLUSH_PAGE, 0]) };
     assert!(result == 0, "Xen refused to protect {:#x} as {access:?}: {result}", VIRT_BASE + (pfn.0 << 12));
 }

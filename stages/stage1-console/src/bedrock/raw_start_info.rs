@@ -62,14 +62,14 @@ impl RawStartInfo {
     pub(super) fn byte(self, offset: usize) -> u8 {
         assert!(offset < START_INFO_SIZE);
         // SAFETY: `new` promises a mapped structure, and the offset is within it.
-        unsafe { (self.address as *const u8).add(offset).read_volatile() }
+        unsafe { (self.address as *const u8).wrapping_add(offset).read_volatile() }
     }
 
     #[cfg(feature = "checks")]
     pub(super) fn set_byte(self, offset: usize, value: u8) {
         assert!(offset < START_INFO_SIZE);
         // SAFETY: `new` promises a mapped structure, the offset is within it, and the page is the guest's own.
-        unsafe { (self.address as *mut u8).add(offset).write_volatile(value) }
+        unsafe { (self.address as *mut u8).wrapping_add(offset).write_volatile(value) }
     }
 
     fn word(self, offset: usize) -> u64 {
