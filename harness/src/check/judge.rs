@@ -1,7 +1,7 @@
 //! Turns what a session observed into results.
 
-use super::expect::Facts;
-use super::results::{CheckResult, ExerciseResult, Results, Status, Wrong};
+use super::expect::{Facts, compare};
+use super::results::{CheckResult, ExerciseResult, Results, Status};
 use super::session::{Observed, Outcome, Stop};
 use super::{Request, live, stage1};
 use crate::guest::symbolize::Symbolizer;
@@ -72,15 +72,7 @@ fn judge_check(check: &mut CheckResult, seed: u64, observed: &Observed, evidence
         (check.status, check.message) = explain(stop, evidence);
         return;
     }
-    let wrong = stage1::expected(&check.id, seed, evidence.facts).into_iter().filter_map(|expected| {
-        let got = observed.saw.get(expected.key).map_or("nothing", String::as_str);
-        (!expected.holds(got)).then(|| Wrong {
-            what: expected.what.clone(),
-            expected: expected.describe(),
-            got: got.to_owned(),
-        })
-    });
-    check.wrong = wrong.collect();
+    check.wrong = compare(&stage1::expected(&check.id, seed, evidence.facts), &observed.saw);
     check.status = if check.wrong.is_empty() { Status::Pass } else { Status::Fail };
     check.points = if check.wrong.is_empty() { check.max } else { 0 };
 }

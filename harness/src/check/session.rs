@@ -51,8 +51,8 @@ pub struct Plan {
 /// How a check went, as far as the guest could tell.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observed {
-    /// What it saw.
-    pub saw: BTreeMap<String, String>,
+    /// What it saw, record by record.
+    pub saw: Vec<BTreeMap<String, String>>,
     /// What stopped it; `None` where it ended on its own.
     pub stopped: Option<Stop>,
     /// How long it took.
@@ -207,13 +207,12 @@ impl Position {
 fn take(record: Record, at: &mut Position, stop: &mut Option<Stop>, outcome: &mut Outcome, reader: &Reader) {
     match record {
         Record::Begin(check) => {
-            // The first boot that gets to a check is the one that counts: an earlier crash is not undone.
-            outcome.checks.entry(check.clone()).or_default();
+            outcome.checks.insert(check.clone(), Observed::default());
             at.now_in(Some(check));
         }
         Record::Saw(check, facts) => {
             if at.check.as_ref() == Some(&check) {
-                outcome.checks.entry(check).or_default().saw.extend(facts);
+                outcome.checks.entry(check).or_default().saw.push(facts);
             }
         }
         Record::End(check) => {
@@ -290,7 +289,7 @@ mod tests {
         let boot = ["~begin 1a.x\n~saw 1a.x n=3\n~end 1a.x\n~done\n", "banner\nbye\n", "end:poweroff"];
         let (outcome, lines) = play(&[&boot]);
         assert_eq!(lines, ["check=00:7 log=debug"]);
-        assert_eq!(outcome.checks["1a.x"].saw["n"], "3");
+        assert_eq!(outcome.checks["1a.x"].saw[0]["n"], "3");
         assert_eq!(outcome.live, ["banner", "bye"]);
         assert_eq!((outcome.ended.as_deref(), outcome.stopped), (Some("poweroff"), None));
     }

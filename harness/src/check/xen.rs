@@ -31,7 +31,8 @@ impl<'a> XenGuest<'a> {
         let text = String::from_utf8_lossy(&said.stdout).into_owned();
         let field = |name: &str| {
             let line = text.lines().find_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix(':'));
-            line.unwrap_or_default().trim().to_owned()
+            // The value as it is: Xen's list of capabilities ends in a space, here and in the hypercall.
+            line.map(|value| value.strip_prefix(' ').unwrap_or(value)).unwrap_or_default().to_owned()
         };
         let version = format!("{}.{}", field("xen_major"), field("xen_minor"));
         Ok(Facts { xen_version: version, xen_extra: field("xen_extra"), xen_capabilities: field("xen_caps") })
