@@ -55,8 +55,9 @@ impl Reader {
         Self { mark: format!("~{nonce} "), line: Vec::new(), text: Vec::new(), dropped: 0 }
     }
 
-    /// Takes in what the console printed, and returns the records that became complete.
-    pub fn feed(&mut self, bytes: &[u8]) -> Vec<Record> {
+    /// Takes in what the console printed, and returns the records that became complete, each with the number of
+    /// lines of text that came before it.
+    pub fn feed(&mut self, bytes: &[u8]) -> Vec<(Record, usize)> {
         let mut records = Vec::new();
         for &byte in bytes {
             if byte == b'\n' || self.line.len() >= Self::LONGEST {
@@ -69,11 +70,22 @@ impl Reader {
     }
 
     /// Ends an unfinished last line.
-    pub fn finish(&mut self) -> Option<Record> {
+    pub fn finish(&mut self) -> Option<(Record, usize)> {
         if self.line.is_empty() { None } else { self.end_line() }
     }
 
-    fn end_line(&mut self) -> Option<Record> {
+    /// The lines of text from number `from` to before number `to`, as far as they are still there.
+    pub fn lines(&self, from: usize, to: usize) -> &[String] {
+        let at = |number: usize| number.saturating_sub(self.dropped).min(self.text.len());
+        &self.text[at(from).min(at(to))..at(to)]
+    }
+
+    /// The last `count` lines of text.
+    pub fn last(&self, count: usize) -> &[String] {
+        &self.text[self.text.len().saturating_sub(count)..]
+    }
+
+    fn end_line(&mut self) -> Option<(Record, usize)> {
         let line = String::from_utf8_lossy(&std::mem::take(&mut self.line)).trim_end_matches('\r').to_owned();
         // Text may stand before a record when an exercise left a line unfinished.
         let (text, record) = match line.split_once(&self.mark) {
@@ -88,7 +100,8 @@ impl Reader {
             self.text.drain(..surplus);
             self.dropped += surplus;
         }
-        record
+        let before = self.dropped + self.text.len();
+        record.map(|record| (record, before))
     }
 }
 
@@ -120,7 +133,8 @@ mod tests {
         let console = b"hello\r\n~00ab begin 1a.full\r\nhalf a li~00ab saw 1a.full a=1 b=0x2\r\n~00ab end 1a.full\r\n~ff done\r\n~00ab done\r\n";
         for size in 1..console.len() {
             let mut reader = Reader::new("00ab");
-            let records: Vec<Record> = console.chunks(size).flat_map(|piece| reader.feed(piece)).collect();
+            let found = console.chunks(size).flat_map(|piece| reader.feed(piece));
+            let (records, before): (Vec<Record>, Vec<usize>) = found.unzip();
             let seen = BTreeMap::from([("a".into(), "1".into()), ("b".into(), "0x2".into())]);
             let expected = vec![
                 Record::Begin("1a.full".into()),
@@ -129,6 +143,7 @@ mod tests {
                 Record::Done,
             ];
             assert_eq!(records, expected);
+            assert_eq!(before, [1, 2, 2, 3]);
             assert_eq!(reader.text, ["hello", "half a li", "~ff done"]);
         }
     }
@@ -147,6 +162,7 @@ mod tests {
         let mut reader = Reader::new("00");
         let records = reader.feed(b"~00 panic src/ring.rs:12 index out of bounds: the len is 4\n");
         let place = "src/ring.rs:12".to_owned();
-        assert_eq!(records, [Record::Panic { place, message: "index out of bounds: the len is 4".into() }]);
+        let message = "index out of bounds: the len is 4".to_owned();
+        assert_eq!(records, [(Record::Panic { place, message }, 0)]);
     }
 }

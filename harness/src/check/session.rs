@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 /// How often a guest is booted again after stopping inside a check.
 pub const REBOOTS: usize = 4;
 
+/// Lines of console shown with a check that went wrong.
+const CONTEXT: usize = 6;
+
 /// Something that the guest did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Happened {
@@ -142,13 +145,13 @@ fn follow(guest: &mut impl Guest, plan: &Plan, outcome: &mut Outcome) -> Option<
         match guest.next(left) {
             Happened::Nothing => {}
             Happened::Printed(bytes) => {
-                for record in reader.feed(&bytes) {
-                    take(record, &mut at, &mut stop, outcome, &reader);
+                for (record, before) in reader.feed(&bytes) {
+                    take(record, before, &mut at, &mut stop, outcome, &reader);
                 }
             }
             Happened::Ended(reason) => {
-                if let Some(record) = reader.finish() {
-                    take(record, &mut at, &mut stop, outcome, &reader);
+                if let Some((record, before)) = reader.finish() {
+                    take(record, before, &mut at, &mut stop, outcome, &reader);
                 }
                 break Some(reason);
             }
@@ -168,7 +171,7 @@ fn follow(guest: &mut impl Guest, plan: &Plan, outcome: &mut Outcome) -> Option<
         let observed = outcome.checks.entry(check.clone()).or_default();
         observed.stopped = Some(stop.clone());
         observed.took = at.since.elapsed();
-        observed.console = tail(&reader.text, 6);
+        observed.console = reader.last(CONTEXT).to_vec();
         if let Stop::Todo { exercise, place } = stop {
             outcome.todo.insert(exercise.clone(), place.clone());
             return Some(exercise.clone());
@@ -178,8 +181,7 @@ fn follow(guest: &mut impl Guest, plan: &Plan, outcome: &mut Outcome) -> Option<
     if let Some(Stop::Todo { exercise, place }) = &stop {
         outcome.todo.insert(exercise.clone(), place.clone());
     }
-    let from = at.live_from.saturating_sub(reader.dropped).min(reader.text.len());
-    outcome.live = reader.text.split_off(from);
+    outcome.live = reader.lines(at.live_from, usize::MAX).to_vec();
     outcome.ended = ended;
     outcome.stopped = stop;
     None
@@ -204,7 +206,15 @@ impl Position {
     }
 }
 
-fn take(record: Record, at: &mut Position, stop: &mut Option<Stop>, outcome: &mut Outcome, reader: &Reader) {
+/// Takes note of a record that came after `before` lines of text.
+fn take(
+    record: Record,
+    before: usize,
+    at: &mut Position,
+    stop: &mut Option<Stop>,
+    outcome: &mut Outcome,
+    reader: &Reader,
+) {
     match record {
         Record::Begin(check) => {
             outcome.checks.insert(check.clone(), Observed::default());
@@ -219,23 +229,19 @@ fn take(record: Record, at: &mut Position, stop: &mut Option<Stop>, outcome: &mu
             if at.check.as_ref() == Some(&check) {
                 let observed = outcome.checks.entry(check).or_default();
                 observed.took = at.since.elapsed();
-                observed.console = tail(&reader.text, 6);
+                observed.console = reader.lines(before.saturating_sub(CONTEXT), before).to_vec();
                 at.now_in(None);
             }
         }
         Record::Done => {
             at.done = true;
-            at.live_from = reader.text.len() + reader.dropped;
+            at.live_from = before;
             at.now_in(None);
         }
         Record::Todo { exercise, place } => *stop = Some(Stop::Todo { exercise, place }),
         Record::Panic { place, message } => *stop = Some(Stop::Panic { place, message }),
         Record::Fault(facts) => *stop = Some(Stop::Fault(facts)),
     }
-}
-
-fn tail(lines: &[String], count: usize) -> Vec<String> {
-    lines[lines.len().saturating_sub(count)..].to_vec()
 }
 
 #[cfg(test)]
