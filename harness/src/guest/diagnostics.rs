@@ -3,6 +3,7 @@
 //! rustc's own rendering is kept untouched: a student sees the compiler's words, and the harness only adds
 //! the file and line to know which exercise they belong to.
 
+use super::tidy;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -113,7 +114,7 @@ impl RustcMessage {
         let place = self.spans.iter().find(|span| span.is_primary).map(Span::in_own_code);
         Some(Diagnostic {
             error,
-            file: place.map(|span| span.file_name.clone()),
+            file: place.map(|span| tidy(&span.file_name)),
             line: place.map(|span| span.line_start),
             rendered: self.rendered.unwrap_or_else(|| format!("{}: {}", self.level, self.message)),
             message: self.message,

@@ -6,7 +6,7 @@
 use crate::error::{Error, Result};
 use object::elf::{ELFCLASS64, ELFDATA2LSB, EM_386, EM_AARCH64, EM_ARM, EM_RISCV, EM_X86_64, ET_EXEC};
 use object::read::elf::{ElfFile64, FileHeader, ProgramHeader};
-use object::{LittleEndian, Object, ObjectSection, ObjectSymbol, SymbolKind, elf};
+use object::{LittleEndian, Object, ObjectSection, ObjectSymbol, SymbolKind, SymbolSection, elf};
 use std::path::{Path, PathBuf};
 
 /// A parsed ELF file.
@@ -230,7 +230,8 @@ fn functions<'a>(file: &ElfFile64<'a, LittleEndian>, code: &[Code<'a>]) -> (Vec<
         let (Ok(name), Some(end)) = (symbol.name(), code_end(start)) else { continue };
         // Assembler labels have no type.
         let named = matches!(symbol.kind(), SymbolKind::Text | SymbolKind::Unknown);
-        if !named || name.is_empty() || MARKS.contains(&name) {
+        let constant = symbol.section() == SymbolSection::Absolute;
+        if !named || constant || name.is_empty() || MARKS.contains(&name) {
             continue;
         }
         match symbol.size() {

@@ -19,7 +19,7 @@ pub use build::{Built, Failure, Request, build};
 use crate::error::{Context, Result};
 use crate::ui::Ui;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 /// Where every guest's address space begins: the image's first byte, and guest frame 0.
 pub const VIRT_BASE: u64 = 0xffff_ffff_8000_0000;
@@ -57,4 +57,32 @@ fn finish(built: &Built, request: &Request) -> Result<(PathBuf, image::Sizes)> {
     fs::write(&making, image).on("write", &making)?;
     fs::rename(&making, &place).on("put in place", &place)?;
     Ok((place, sizes))
+}
+
+/// A path without `..`: the reference of an exercise is compiled as `stages/x/src/../../../solutions/x/file.rs`.
+fn tidy(path: &Path) -> PathBuf {
+    let mut tidy = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir if matches!(tidy.components().next_back(), Some(Component::Normal(_))) => {
+                tidy.pop();
+            }
+            other => tidy.push(other),
+        }
+    }
+    tidy
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_lose_their_detours() {
+        for (path, expected) in
+            [("stages/s/src/../../../solutions/s/a.rs", "solutions/s/a.rs"), ("../a/./b", "../a/b"), ("/a/../b", "/b")]
+        {
+            assert_eq!(tidy(Path::new(path)), Path::new(expected));
+        }
+    }
 }

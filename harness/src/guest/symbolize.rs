@@ -5,6 +5,7 @@
 
 use super::elf::Linked;
 use super::names;
+use super::tidy;
 use crate::error::{Context, Error, Result};
 use addr2line::Loader;
 use std::fmt;
@@ -39,10 +40,19 @@ impl fmt::Display for Place {
 pub struct Frame {
     /// Its short name.
     pub function: String,
+    /// Its whole path.
+    pub path: String,
     /// Where in it.
     pub place: Option<Place>,
     /// Whether it was inlined into the next one.
     pub inlined: bool,
+}
+
+impl Frame {
+    fn new(mangled: &str, place: Option<Place>) -> Self {
+        let path = names::path(&names::full(mangled));
+        Self { function: names::short(mangled), path, place, inlined: true }
+    }
 }
 
 impl Symbolizer {
@@ -65,14 +75,12 @@ impl Symbolizer {
                 let place = frame.location.and_then(|location| {
                     Some(Place { file: self.shown(location.file?), line: location.line.unwrap_or(0) })
                 });
-                let Some(name) = name.map(|name| names::short(&name)).or_else(|| self.symbol(address)) else {
-                    continue;
-                };
-                frames.push(Frame { function: name, place, inlined: true });
+                let Some(name) = name.as_deref().or_else(|| self.symbol(address)) else { continue };
+                frames.push(Frame::new(name, place));
             }
         }
-        if let (true, Some(function)) = (frames.is_empty(), self.symbol(address)) {
-            frames.push(Frame { function, place: None, inlined: true });
+        if let (true, Some(name)) = (frames.is_empty(), self.symbol(address)) {
+            frames.push(Frame::new(name, None));
         }
         if let Some(outermost) = frames.last_mut() {
             outermost.inlined = false;
@@ -98,15 +106,15 @@ impl Symbolizer {
         text.split_inclusive('\n').map(|line| annotator.line(line)).collect()
     }
 
-    fn symbol(&self, address: u64) -> Option<String> {
+    fn symbol(&self, address: u64) -> Option<&str> {
         let after = self.functions.partition_point(|function| function.0 <= address);
         let (_, _, name) = self.functions[..after].last().filter(|function| address < function.1)?;
-        Some(names::short(name))
+        Some(name)
     }
 
     fn shown(&self, file: &str) -> String {
         if let Ok(inside) = Path::new(file).strip_prefix(&self.root) {
-            return inside.display().to_string();
+            return tidy(inside).display().to_string();
         }
         // `/rustc/<hash>/library/core/..` and `<cargo>/registry/src/<index>/<crate>/..`.
         let after = |mark: &str| file.find(mark).map(|at| &file[at + mark.len()..]);

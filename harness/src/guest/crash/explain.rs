@@ -15,6 +15,18 @@ pub struct StackRange {
     pub end: u64,
 }
 
+/// The stacks that a guest named on its console: `boot stack: 0x1000..0x5000 guard 0x0`.
+pub fn stacks(console: &str) -> Vec<StackRange> {
+    let address = |text: &str| u64::from_str_radix(text.trim().strip_prefix("0x")?, 16).ok();
+    let stack = |line: &str| {
+        let (name, rest) = line.split_once(" stack: ")?;
+        let (start, rest) = rest.split_once("..")?;
+        let (end, _) = rest.split_once(" guard")?;
+        Some(StackRange { name: name.trim().to_owned(), start: address(start)?, end: address(end)? })
+    };
+    console.lines().filter_map(stack).collect()
+}
+
 /// The most that Xen pushes at once, and then some: a fault this close below rsp was a push.
 const FRAME: u64 = 256;
 /// How far below a stack an overflow may land: a large frame skips the guard page.
@@ -73,7 +85,7 @@ impl Crash {
         {
             let near = |stack: &&StackRange| (stack.start.saturating_sub(GUARD)..stack.end).contains(&walk.address);
             let cause = match (stacks.iter().find(near), walk.level) {
-                (Some(stack), _) => format!("overflow of the stack {:?}", stack.name),
+                (Some(stack), _) => format!("overflow of the {} stack", stack.name),
                 // A guard page is a hole among mapped pages; where whole tables are missing rsp is no stack's.
                 (None, 1 | 2) => "stack overflow".into(),
                 (None, _) => "rsp points at no memory".into(),
@@ -117,5 +129,44 @@ fn told(symbolizer: &Symbolizer, address: u64, call: bool) -> (String, Option<St
     match symbolizer.frames(lookup).pop() {
         Some(outermost) => (outermost.function, symbolizer.told(lookup)),
         None => ("code outside of the image".into(), None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn crash(log: &str) -> Crash {
+        Crash::find(log, None).unwrap()
+    }
+
+    #[test]
+    fn causes_are_told_apart() {
+        let overflow = crash(include_str!("../testdata/overflow.log"));
+        assert_eq!(overflow.cause(&[]), ("stack overflow".into(), Some(0xffff_ffff_8000_efb8)));
+        let console = "x\nboot stack: 0xffffffff8000f000..0xffffffff8001f000 guard 0xffffffff8000e000\r\n";
+        assert_eq!(overflow.cause(&stacks(console)).0, "overflow of the boot stack");
+        let other = StackRange { name: "other".into(), start: 0x1000, end: 0x2000 };
+        assert_eq!(overflow.cause(&[other]).0, "stack overflow");
+        let none = crash(include_str!("../testdata/no-handler.log"));
+        assert_eq!(none.cause(&[]), ("page fault without a handler (error 0x2)".into(), Some(0x10)));
+        let lost = crash(include_str!("../testdata/bad-rsp.log"));
+        assert_eq!(lost.cause(&[]).0, "rsp points at no memory");
+        assert_eq!(Crash::default().cause(&[]).0, "the guest broke a rule of Xen's");
+    }
+
+    #[test]
+    fn a_backtrace_follows_the_frame_pointers_in_the_dump() {
+        let crash = crash(include_str!("../testdata/no-handler.log"));
+        let low = |address: u64| address & 0xffff;
+        let found: Vec<_> = crash.backtrace().iter().map(|(address, call)| (low(*address), *call)).collect();
+        assert_eq!(found, [(0x20c4, false), (0x20dd, true), (0x282e, true), (0x0010, true)]);
+    }
+
+    #[test]
+    fn a_stack_that_points_at_itself_ends() {
+        let registers = vec![("RIP", 1), ("rsp", 0x1000), ("rbp", 0x1000)];
+        let crash = Crash { registers, stack: vec![0x1000, 7], ..Crash::default() };
+        assert_eq!(crash.backtrace(), [(1, false), (7, true)]);
     }
 }

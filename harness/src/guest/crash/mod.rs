@@ -6,7 +6,7 @@
 
 mod explain;
 
-pub use explain::StackRange;
+pub use explain::{StackRange, stacks};
 
 /// A domain crash, as far as the log tells it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

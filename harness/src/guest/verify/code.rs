@@ -15,12 +15,15 @@
 use super::{Finding, Rule, function_at};
 use crate::guest::elf::{Function, Linked};
 use crate::guest::names;
+use crate::guest::symbolize::Symbolizer;
 use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind, Register};
+use std::cell::OnceCell;
+use std::path::Path;
 
 /// Functions that may break the red zone rule, by the start of their full path, each for a reason.
 const EXCEPTIONS: [(&str, &str); 0] = [];
 
-/// Modules and functions that a `syscall` may stand in, by any part of the path.
+/// Modules and functions that a `syscall` may be written in, by any part of the path.
 const HYPERCALL_PATHS: [&str; 2] = ["hypercall", "raw_hypercall"];
 /// Assembler labels that it may stand behind.
 const HYPERCALL_LABEL: &str = "hypercall_";
@@ -29,11 +32,9 @@ const HYPERCALL_LABEL: &str = "hypercall_";
 const BIAS: i64 = 16;
 
 /// What the code of an image does that it must not.
-///
-/// `inlined` names the innermost function at an address, by the debug information: the hypercall wrapper is so
-/// small that the compiler puts it into its callers.
-pub fn findings(linked: &Linked<'_>, inlined: &dyn Fn(u64) -> Option<String>) -> Vec<Finding> {
+pub fn findings(linked: &Linked<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
+    let symbolizer: OnceCell<Option<Symbolizer>> = OnceCell::new();
     for (start, bytes) in stretches(linked) {
         let instructions: Vec<_> = decode(start, bytes).collect();
         let function = linked.function(start);
@@ -47,8 +48,11 @@ pub fn findings(linked: &Linked<'_>, inlined: &dyn Fn(u64) -> Option<String>) ->
                        lower rsp first",
             });
         }
-        let allowed = |address| allowed(linked, address) || inlined(address).is_some_and(|name| in_hypercall_path(&name));
-        let stray = instructions.iter().find(|instruction| enters_xen(instruction) && !allowed(instruction.ip()));
+        let stray = instructions.iter().find(|instruction| {
+            enters_xen(instruction)
+                && !allowed(linked, instruction.ip())
+                && !inlined_from_path(symbolizer.get_or_init(|| debug_information(linked)).as_ref(), instruction.ip())
+        });
         if let Some(instruction) = stray {
             let name = format!("{:?}", instruction.mnemonic()).to_lowercase();
             found.push(Finding {
@@ -170,7 +174,7 @@ impl Frame {
 /// The first access below rsp, and what it is.
 fn red_zone(instructions: &[Instruction]) -> Option<(&Instruction, String)> {
     // Most functions touch the stack at non-negative offsets from rsp, or call: nothing to work out.
-    let frame = std::cell::OnceCell::new();
+    let frame = OnceCell::new();
     instructions.iter().find_map(|instruction| {
         let below = -offset(instruction);
         let on_stack = matches!(instruction.memory_base(), Register::RSP | Register::RBP);
@@ -231,12 +235,23 @@ fn enters_xen(instruction: &Instruction) -> bool {
 }
 
 fn allowed(linked: &Linked<'_>, address: u64) -> bool {
-    let labels = linked.label(address).into_iter().chain(linked.function(address));
-    labels.into_iter().any(|function| in_hypercall_path(&names::full(function.name)))
+    let symbols = linked.label(address).into_iter().chain(linked.function(address));
+    symbols.into_iter().any(|symbol| {
+        let path = names::path(&names::full(symbol.name));
+        path.starts_with(HYPERCALL_LABEL) || on_path(&path)
+    })
 }
 
-fn in_hypercall_path(name: &str) -> bool {
-    let path = names::path(name);
-    let mut parts = path.split("::");
-    path.starts_with(HYPERCALL_LABEL) || parts.any(|part| HYPERCALL_PATHS.contains(&part))
+/// Whether the instruction was written in the hypercall path and inlined to where it stands.
+fn inlined_from_path(symbolizer: Option<&Symbolizer>, address: u64) -> bool {
+    symbolizer.is_some_and(|symbolizer| symbolizer.frames(address).iter().any(|frame| on_path(&frame.path)))
+}
+
+fn on_path(path: &str) -> bool {
+    path.split("::").any(|part| HYPERCALL_PATHS.contains(&part))
+}
+
+/// Debug information, if the ELF has any: without it nothing counts as inlined.
+fn debug_information(linked: &Linked<'_>) -> Option<Symbolizer> {
+    Symbolizer::open(&linked.path, Path::new("/")).ok()
 }
