@@ -216,7 +216,9 @@ mod tests {
 
     #[test]
     fn help_reads_well() {
-        for words in [&["--help"][..], &["check", "--help"], &["run", "--help"], &["build", "--help"], &["host", "--help"]] {
+        for words in
+            [&["--help"][..], &["check", "--help"], &["run", "--help"], &["build", "--help"], &["host", "--help"]]
+        {
             let said = Cli::try_parse_from(["harness"].iter().chain(words)).unwrap_err().to_string();
             insta::assert_snapshot!(format!("help {}", words[0].trim_start_matches('-')), said);
         }

@@ -26,8 +26,8 @@ pub mod machine;
 pub mod prerequisites;
 pub mod process;
 pub mod run;
-pub mod shim;
 pub mod status;
+pub mod stream;
 pub mod terminal;
 pub mod ui;
 

@@ -5,9 +5,10 @@ use crate::check::{features, references};
 use crate::cli;
 use crate::error::{Context, Error, Kind, Result};
 use crate::guest::Guest;
+use crate::guest::crash::{Crash, stacks};
 use crate::guest::symbolize::Symbolizer;
-use crate::shim::{Annotator, explain_crash};
 use crate::machine::{self, Action, CreateOptions, Deadlines, Disk, Event, Machine, Reason, Vif};
+use crate::stream::Annotated;
 use crate::terminal::{self, Key, Raw};
 use std::fs::File;
 use std::io::Write;
@@ -47,9 +48,12 @@ pub fn command(app: &App, arguments: &cli::Run) -> Result<u8> {
         wait_for_gdb(&machine, port, &guest)?;
         machine.agent().unpause(NAME)?;
     }
-    let end = Conversation::new(app, arguments, &machine, &guest)?.run()?;
+    let symbolizer = Symbolizer::open(&guest.elf, &app.course.root)?;
+    let mut conversation = Conversation::new(arguments, &machine, &symbolizer);
+    let end = conversation.run()?;
+    let beginning = conversation.console.beginning();
     fetch_disks(&machine, arguments, &disks)?;
-    conclude(app, &end, &machine, &guest)
+    conclude(&end, &machine, &symbolizer, &beginning)
 }
 
 /// The memory that the guest needs at most, in MiB, if the test host can give it.
@@ -151,7 +155,7 @@ enum End {
 /// The guest's console on one side, the user on the other.
 struct Conversation<'a> {
     machine: &'a Machine,
-    report: Annotator,
+    console: Annotated<'a>,
     keys: Option<Receiver<Key>>,
     raw: Raw,
     paused: bool,
@@ -159,23 +163,23 @@ struct Conversation<'a> {
 }
 
 impl<'a> Conversation<'a> {
-    fn new(app: &App, arguments: &cli::Run, machine: &'a Machine, guest: &Guest) -> Result<Self> {
+    fn new(arguments: &cli::Run, machine: &'a Machine, symbolizer: &'a Symbolizer) -> Self {
         let raw = Raw::enter();
         if raw.interactive() {
             eprint!("[{}]\r\n", terminal::HELP);
         }
-        Ok(Self {
+        Self {
             machine,
-            report: Annotator::open(&guest.elf, &app.course.root)?,
+            console: Annotated::new(symbolizer),
             keys: Some(terminal::keys(raw.interactive())),
             raw,
             paused: false,
             timeout: arguments.timeout.map(Duration::from_secs),
-        })
+        }
     }
 
     /// Passes bytes both ways until one side ends.
-    fn run(mut self) -> Result<End> {
+    fn run(&mut self) -> Result<End> {
         let begun = Instant::now();
         loop {
             if let Some(end) = self.typed()? {
@@ -187,12 +191,11 @@ impl<'a> Conversation<'a> {
             // Short, because keys are looked at in between.
             match self.machine.agent().events().next(Duration::from_millis(20))? {
                 Some(Event::Console { domain, bytes }) if domain == NAME => {
-                    let text = self.report.feed(&bytes);
+                    let text = self.console.feed(&bytes);
                     print(&text)?;
                 }
                 Some(Event::ConsoleLost { bytes, .. }) => self.say(&format!("{bytes} bytes of the console were lost")),
                 Some(Event::Exited { domain, reason, .. }) if domain == NAME && reason != Reason::Reboot => {
-                    print(&self.report.finish())?;
                     return Ok(End::Guest(reason));
                 }
                 Some(Event::Restarted { domid, .. }) => self.say(&format!("rebooted: it is domain {domid} now")),
@@ -214,7 +217,11 @@ impl<'a> Conversation<'a> {
                     agent.shutdown(NAME)?;
                 }
                 Ok(Key::Pause) => {
-                    if self.paused { agent.unpause(NAME)? } else { agent.pause(NAME)? }
+                    if self.paused {
+                        agent.unpause(NAME)?
+                    } else {
+                        agent.pause(NAME)?
+                    }
                     self.paused = !self.paused;
                     self.say(if self.paused { "paused; Ctrl-] p goes on" } else { "goes on" });
                 }
@@ -237,14 +244,14 @@ fn print(bytes: &[u8]) -> Result<()> {
 }
 
 /// Says how it ended and what Xen had to say about it, and gives the exit status.
-fn conclude(app: &App, end: &End, machine: &Machine, guest: &Guest) -> Result<u8> {
+fn conclude(end: &End, machine: &Machine, symbolizer: &Symbolizer, beginning: &str) -> Result<u8> {
     match end {
         End::Left => Ok(0),
         End::Guest(Reason::Poweroff) => Ok(0),
         End::Guest(reason) => {
             eprintln!("[the guest ended: {reason}]");
-            if let Some(report) = explain_crash(&machine.xen_log(), &Symbolizer::open(&guest.elf, &app.course.root)?) {
-                eprintln!("{report}");
+            if let Some(crash) = Crash::find(&machine.xen_log(), None) {
+                eprintln!("{}", crash.explain(symbolizer, &stacks(beginning)));
             }
             Ok(Kind::Guest as u8)
         }

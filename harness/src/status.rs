@@ -25,7 +25,9 @@ pub fn command(app: &App) -> Result<u8> {
         }
     }
     let next = match next {
-        _ if !ready => "`cargo harness check stage1 --solution` builds the test host and shows that it works".to_owned(),
+        _ if !ready => {
+            "`cargo harness check stage1 --solution` builds the test host and shows that it works".to_owned()
+        }
         Some(next) => next,
         None => "`cargo harness check stage1` checks your work".to_owned(),
     };

@@ -40,7 +40,11 @@ impl Keys {
         let mut text = Vec::new();
         for &byte in typed {
             if !std::mem::take(&mut self.after_prefix) {
-                if byte == PREFIX { self.after_prefix = true } else { text.push(byte) }
+                if byte == PREFIX {
+                    self.after_prefix = true
+                } else {
+                    text.push(byte)
+                }
                 continue;
             }
             let command = match byte {

@@ -4,8 +4,8 @@ use super::expect::{Facts, compare};
 use super::results::{CheckResult, ExerciseResult, Results, Status};
 use super::session::{Observed, Outcome, Stop};
 use super::{Request, live, stage1};
+use crate::guest::crash::{Crash, stacks};
 use crate::guest::symbolize::Symbolizer;
-use crate::shim::explain_crash;
 
 /// Everything that verdicts rest on.
 pub struct Evidence<'a> {
@@ -86,22 +86,25 @@ pub fn explain(stop: &Stop, evidence: &Evidence) -> (Status, Option<String>) {
             let fact = |name: &str| facts.get(name).map_or("?", String::as_str);
             let rip = u64::from_str_radix(fact("rip").trim_start_matches("0x"), 16).unwrap_or(0);
             let place = evidence.symbols.place(rip).map_or_else(|| format!("{rip:#x}"), |place| place.to_string());
-            let text = format!(
-                "exception {} (error {}, cr2 {}) at {place}",
-                fact("vector"),
-                fact("error"),
-                fact("cr2")
-            );
+            let text =
+                format!("exception {} (error {}, cr2 {}) at {place}", fact("vector"), fact("error"), fact("cr2"));
             (Status::Crash, Some(text))
         }
         Stop::Ended(reason) => {
-            let report = (reason == "crash").then(|| explain_crash(evidence.xen_log, evidence.symbols)).flatten();
+            let report = (reason == "crash").then(|| explain_crash(evidence)).flatten();
             let text = report.unwrap_or_else(|| format!("the guest ended ({reason}) before its checks were over"));
             (Status::Crash, Some(text))
         }
         Stop::Timeout(limit) => {
-            let text = format!("no end within {:.0} s: a loop that never ends, or a wait for nothing", limit.as_secs_f64());
+            let text =
+                format!("no end within {:.0} s: a loop that never ends, or a wait for nothing", limit.as_secs_f64());
             (Status::Timeout, Some(text))
         }
     }
+}
+
+/// What Xen said when it ended the guest.
+fn explain_crash(evidence: &Evidence) -> Option<String> {
+    let crash = Crash::find(evidence.xen_log, None)?;
+    Some(crash.explain(evidence.symbols, &stacks(&evidence.outcome.log.join("\n"))))
 }

@@ -3,8 +3,8 @@
 //! The console is compared with a snapshot of the reference's, in which everything that differs from boot to boot
 //! is replaced by a word. A difference alone costs no points: a student may say more.
 
-use super::results::{CheckResult, Status, Wrong};
 use super::judge::{Evidence, explain};
+use super::results::{CheckResult, Status, Wrong};
 use super::{Request, stage1};
 use regex::Regex;
 use similar::{ChangeTag, TextDiff};
@@ -102,7 +102,10 @@ mod tests {
 
     #[test]
     fn a_snapshot_is_read_without_its_header() {
-        assert_eq!(snapshot_text("---\nsource: x\nexpression: y\n---\nline one\nline two\n"), Some("line one\nline two"));
+        assert_eq!(
+            snapshot_text("---\nsource: x\nexpression: y\n---\nline one\nline two\n"),
+            Some("line one\nline two")
+        );
         assert_eq!(snapshot_text("no header"), None);
     }
 

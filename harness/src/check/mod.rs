@@ -8,7 +8,7 @@
 pub mod expect;
 mod host_tests;
 mod judge;
-mod live;
+pub mod live;
 mod records;
 pub mod report;
 pub mod results;
@@ -18,13 +18,13 @@ mod stage1;
 mod xen;
 
 use crate::app::App;
+use crate::cli;
 use crate::course::{Exercise, Selection, Stage};
 use crate::error::{Context, Error, Kind, Result};
-use crate::machine::{self, Machine};
-use crate::cli;
 use crate::guest::diagnostics::Diagnostic;
 use crate::guest::symbolize::Symbolizer;
 use crate::guest::{Failure, Guest};
+use crate::machine::{self, Machine};
 use results::{CheckResult, ExerciseResult, Results, Status, Totals};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -186,7 +186,8 @@ fn blame(results: &mut Results, diagnostics: &[Diagnostic]) {
         let mine: Vec<&Diagnostic> = errors().filter(own).collect();
         let Some(first) = mine.first() else { continue };
         result.line = first.line.map(|line| line as usize);
-        let text: String = mine.iter().map(|diagnostic| diagnostic.rendered.trim_end()).collect::<Vec<_>>().join("\n\n");
+        let text: String =
+            mine.iter().map(|diagnostic| diagnostic.rendered.trim_end()).collect::<Vec<_>>().join("\n\n");
         fail_all(result, Status::Build, &text);
     }
     // An error in a given file follows from an exercise whose signature changed: nobody in particular's.
@@ -210,13 +211,7 @@ fn host_tests_pass(app: &App, request: &Request, results: &mut Results) -> Resul
 }
 
 /// Tier 3.
-fn boot(
-    app: &App,
-    request: &Request,
-    results: &mut Results,
-    machine: &Machine,
-    guest: &Guest,
-) -> Result<()> {
+fn boot(app: &App, request: &Request, results: &mut Results, machine: &Machine, guest: &Guest) -> Result<()> {
     let step = app.ui.step(&format!("stage {} runs under Xen", request.stage.number));
     let scale = app.scale(request.scale);
     let plan = plan(request, scale);

@@ -102,11 +102,8 @@ fn host_tests(text: &mut String, tests: &HostTests, style: Style) {
 }
 
 fn exercise_block(text: &mut String, exercise: &ExerciseResult, stage: &Stage, root: &Path, style: Style) {
-    let points = if exercise.reference {
-        "the reference".to_owned()
-    } else {
-        format!("{}/{}", exercise.points, exercise.max)
-    };
+    let points =
+        if exercise.reference { "the reference".to_owned() } else { format!("{}/{}", exercise.points, exercise.max) };
     let heading = format!("{} {} ({points})", exercise.id, exercise.title);
     let _ = writeln!(text, "{}", style.strong(&heading));
     if exercise.checks.iter().all(|check| check.status == exercise.status) && exercise.status != Status::Pass {

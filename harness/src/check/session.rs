@@ -1,15 +1,12 @@
 //! One stage under check: boots it, follows its records, and boots it again past whatever stopped it.
 //!
 //! Invariant: every wait has a deadline, so a session ends whatever the guest does. A guest that stops inside
-//! a check is booted again with that check skipped, at most [`REBOOTS`] times, so that one mistake does not
-//! hide the rest.
+//! a check is booted again with that check skipped; if it stops again in the same exercise, with all of that
+//! exercise skipped. So one mistake does not hide the rest, and two boots an exercise are the most it takes.
 
 use super::records::{Reader, Record};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-
-/// How often a guest is booted again after stopping inside a check.
-pub const REBOOTS: usize = 4;
 
 /// Lines of console shown with a check that went wrong.
 const CONTEXT: usize = 6;
@@ -112,7 +109,7 @@ pub struct Outcome {
 pub fn run(guest: &mut impl Guest, plan: &Plan) -> Outcome {
     let mut outcome = Outcome::default();
     let mut skip = plan.skip.clone();
-    for boot in 0..=REBOOTS {
+    for boot in 1.. {
         let mut token = format!("check={}:{}", plan.nonce, plan.seed);
         if !skip.is_empty() {
             token += &format!(":skip={}", skip.join(","));
@@ -122,11 +119,15 @@ pub fn run(guest: &mut impl Guest, plan: &Plan) -> Outcome {
             outcome.lost = Some(error.to_string());
             return outcome;
         }
-        outcome.log.push(format!("--- boot {} ---", boot + 1));
-        match follow(guest, plan, &mut outcome) {
-            Some(skipped) if boot < REBOOTS => skip.push(skipped),
-            _ => break,
+        outcome.log.push(format!("--- boot {boot} ---"));
+        let Some(stopped) = follow(guest, plan, &mut outcome) else { break };
+        let exercise = stopped.split('.').next().unwrap_or(&stopped).to_owned();
+        let again = skip.iter().any(|skipped| skipped.starts_with(&format!("{exercise}.")));
+        // A guest that stops where it was told not to go will not get further the next time.
+        if skip.contains(&stopped) || skip.contains(&exercise) {
+            break;
         }
+        skip.push(if again { exercise } else { stopped });
     }
     outcome
 }
@@ -311,6 +312,15 @@ mod tests {
         assert!(matches!(&outcome.checks["1a.x"].stopped, Some(Stop::Panic { message, .. }) if message == "boom"));
         assert_eq!(outcome.todo["1b"], "src/start_info.rs:9");
         assert_eq!(outcome.live, ["banner"]);
+    }
+
+    #[test]
+    fn a_second_stop_in_an_exercise_skips_all_of_it_and_a_third_ends_the_session() {
+        let stop = |check: &str| format!("~begin {check}\n~panic x:1 boom\n");
+        let (first, second, third) = (stop("1a.x"), stop("1a.y"), stop("1a.z"));
+        let (outcome, lines) = play(&[&[&first, "end:crash"], &[&second, "end:crash"], &[&third, "end:crash"]]);
+        assert_eq!(lines[1..], ["check=00:7:skip=1a.x log=debug", "check=00:7:skip=1a.x,1a log=debug"]);
+        assert_eq!(outcome.checks.len(), 3);
     }
 
     #[test]

@@ -67,11 +67,10 @@ impl Finding {
 }
 
 /// Everything that is wrong with a linked guest: at most one finding a rule and function.
-pub fn findings(linked: &Linked<'_>, symbolizer: Option<&Symbolizer>) -> Vec<Finding> {
-    let inlined = |address| symbolizer?.frames(address).into_iter().next().map(|frame| frame.function);
+pub fn findings(linked: &Linked<'_>) -> Vec<Finding> {
     let mut found = layout::findings(linked);
     found.extend(notes::findings(linked));
-    found.extend(code::findings(linked, &inlined));
+    found.extend(code::findings(linked));
     found
 }
 
@@ -82,11 +81,11 @@ pub fn findings(linked: &Linked<'_>, symbolizer: Option<&Symbolizer>) -> Vec<Fin
 /// Kind [`Kind::Build`], with every finding (the first few, if there are many).
 pub fn verify(linked: &Linked<'_>, root: &Path) -> Result<()> {
     const SHOWN: usize = 8;
-    let symbolizer = Symbolizer::open(&linked.path, root).ok();
-    let found = findings(linked, symbolizer.as_ref());
+    let found = findings(linked);
     if found.is_empty() {
         return Ok(());
     }
+    let symbolizer = Symbolizer::open(&linked.path, root).ok();
     let mut text = format!("{} would not run safely under Xen:", linked.path.display());
     for finding in found.iter().take(SHOWN) {
         let place = finding.address.and_then(|address| symbolizer.as_ref()?.place(address));

@@ -1,0 +1,134 @@
+//! What the tests of the whole command share: calling it, and a copy of the course to make mistakes in.
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The checkout that the tests belong to.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the harness is in a checkout")
+}
+
+/// The command, to be run in `folder`.
+pub fn harness(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+    command.current_dir(folder).args(arguments).stdin(Stdio::null()).env_remove("CARGO_TARGET_TMPDIR");
+    command
+}
+
+/// What a command that has ended left behind.
+pub struct Ended {
+    pub status: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ended {
+    /// Fails with all that was said unless the command ended with `status`.
+    #[track_caller]
+    pub fn with(self, status: i32) -> Self {
+        assert_eq!(self.status, Some(status), "\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr);
+        self
+    }
+}
+
+impl From<Output> for Ended {
+    fn from(output: Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Self { status: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+}
+
+/// Runs the command to its end.
+pub fn run(folder: &Path, arguments: &[&str]) -> Ended {
+    harness(folder, arguments).output().expect("start the harness").into()
+}
+
+/// Boots the reference of stage 1 with this command line.
+pub fn boot(command_line: &str) -> Ended {
+    run(repository(), &["run", "stage1", "--solution", "--timeout", "120", "--cmdline", command_line])
+}
+
+/// A copy of the course, in which exercises can be filled in. Its build folder stays from test to test, so that
+/// only what a test changes is compiled; therefore one test at a time has it.
+pub struct Lab {
+    root: PathBuf,
+    _alone: MutexGuard<'static, ()>,
+}
+
+const FOLDERS: [&str; 5] = ["stages", "solutions", "labs", "images", "harness"];
+const FILES: [&str; 5] = ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", ".cargo/config.toml", "rustfmt.toml"];
+
+impl Lab {
+    /// The starters, as they are in the checkout.
+    pub fn starters() -> Self {
+        static ALONE: Mutex<()> = Mutex::new(());
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lab");
+        fs::create_dir_all(root.join(".cargo")).expect("make the copy's folder");
+        for file in FILES {
+            refresh(&repository().join(file), &root.join(file));
+        }
+        for folder in FOLDERS {
+            refresh(&repository().join(folder), &root.join(folder));
+        }
+        Self { root, _alone: alone }
+    }
+
+    /// The references in the place of the starters.
+    pub fn solved() -> Self {
+        let lab = Self::starters();
+        for file in ["ring.rs", "start_info.rs", "hypercall.rs"] {
+            lab.solve(file);
+        }
+        lab
+    }
+
+    /// Puts the reference in the place of a starter.
+    pub fn solve(&self, file: &str) {
+        refresh(&self.root.join("solutions/stage1-console").join(file), &self.exercise(file));
+    }
+
+    /// Replaces text in an exercise that must hold it exactly once.
+    #[track_caller]
+    pub fn change(&self, file: &str, from: &str, to: &str) {
+        let path = self.exercise(file);
+        let source = fs::read_to_string(&path).expect("read the exercise");
+        assert_eq!(source.matches(from).count(), 1, "{from:?} in {file}");
+        fs::write(&path, source.replace(from, to)).expect("change the exercise");
+    }
+
+    /// Runs the command in the copy.
+    pub fn run(&self, arguments: &[&str]) -> Ended {
+        run(&self.root, arguments)
+    }
+
+    /// Where the copy is.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn exercise(&self, file: &str) -> PathBuf {
+        self.root.join("stages/stage1-console/src").join(file)
+    }
+}
+
+/// Makes `to` a copy of `from`, and leaves alone what is the same already, so that cargo sees no change.
+fn refresh(from: &Path, to: &Path) {
+    if from.is_dir() {
+        fs::create_dir_all(to).expect("make a folder");
+        for entry in fs::read_dir(from).expect("read a folder") {
+            let name = entry.expect("read a folder").file_name();
+            if name != "target" {
+                refresh(&from.join(&name), &to.join(&name));
+            }
+        }
+    } else {
+        let content = fs::read(from).expect("read a file");
+        if fs::read(to).ok().as_ref() != Some(&content) {
+            fs::write(to, content).expect("write a file");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! `harness check`, as a student meets it: work not begun, right, wrong in different ways, and not even Rust.
+
+mod common;
+
+use common::{Lab, repository, run};
+use serde_json::Value;
+
+/// The report of a check without the lines about this one run.
+fn steady(report: &str) -> String {
+    let lines = report.lines().filter(|line| !line.starts_with("image ") && !line.starts_with("console: "));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+macro_rules! assert_report {
+    ($name:literal, $ended:expr) => {
+        insta::with_settings!({
+            snapshot_path => "../snapshots",
+            prepend_module_to_snapshot => false,
+            omit_expression => true,
+            filters => vec![(r"0x[0-9a-f]+", "[number]"), (r"finished in [0-9.]+s", "finished in [time]")],
+        }, { insta::assert_snapshot!($name, steady(&$ended.stdout)) })
+    };
+}
+
+#[test]
+fn the_reference_passes_and_its_console_is_the_snapshot() {
+    let ended = run(repository(), &["check", "stage1", "--solution"]).with(0);
+    assert_report!("report-reference", ended);
+    let log = std::fs::read_to_string(repository().join(".harness/stage1.log")).unwrap();
+    let live: Vec<String> = log.lines().skip(1).map(str::to_owned).collect();
+    let word = live.iter().find_map(|line| line.strip_prefix("live: ")).unwrap();
+    let text = harness::check::live::filter(&live, word);
+    insta::with_settings!({
+        snapshot_path => "../snapshots",
+        prepend_module_to_snapshot => false,
+        omit_expression => true,
+        description => "The console of stage 1's reference under check.",
+    }, { insta::assert_snapshot!("stage1", text) });
+}
+
+#[test]
+fn untouched_starters_are_not_attempted_and_nothing_else() {
+    let ended = Lab::starters().run(&["check", "stage1"]).with(1);
+    assert_report!("report-starters", ended);
+}
+
+#[test]
+fn one_exercise_of_three_earns_its_points() {
+    let lab = Lab::starters();
+    lab.solve("ring.rs");
+    let ended = lab.run(&["check", "stage1", "--format", "json"]).with(1);
+    let results: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let status = |index: usize| results["exercises"][index]["status"].as_str().unwrap().to_owned();
+    assert_eq!([status(0), status(1), status(2)], ["pass", "not_attempted", "not_attempted"]);
+    assert_eq!(results["totals"]["points"], 30);
+    assert_eq!(results["integration"]["status"], "blocked");
+}
+
+#[test]
+fn right_work_gets_full_marks() {
+    let lab = Lab::solved();
+    let ended = lab.run(&["check", "stage1", "--format", "json", "--out", "results.json"]).with(0);
+    assert!(ended.stdout.contains("100 of 100 points"), "{}", ended.stdout);
+    let text = std::fs::read_to_string(lab.root().join("results.json")).unwrap();
+    let results: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&results["schema"], &results["mode"]), (&Value::from(1), &Value::from("mine")));
+    assert_eq!(results["totals"]["points"], results["totals"]["max"]);
+}
+
+#[test]
+fn a_wrong_answer_is_shown_with_what_was_expected() {
+    let lab = Lab::solved();
+    // One byte too many fits.
+    lab.change("ring.rs", "OUT_SIZE.saturating_sub(used)", "(OUT_SIZE + 1).saturating_sub(used)");
+    let ended = lab.run(&["check", "stage1", "--seed", "7", "--keep-going"]).with(1);
+    assert_report!("report-wrong", ended);
+}
+
+#[test]
+fn a_panic_costs_its_own_exercise_and_names_its_line() {
+    let lab = Lab::solved();
+    lab.change(
+        "start_info.rs",
+        "page.first_chunk().ok_or(StartInfoError::TooShort(page.len()))?",
+        "page[..START_INFO_SIZE].try_into().map_err(|_| StartInfoError::BadMagic)?",
+    );
+    let ended = lab.run(&["check", "stage1", "--seed", "7", "--keep-going"]).with(3);
+    assert_report!("report-panic", ended);
+}
+
+#[test]
+fn a_loop_that_never_ends_is_a_timeout_and_the_rest_is_checked() {
+    let lab = Lab::solved();
+    lab.change("ring.rs", "    ring.publish(next);", "    while ring.producer() != next {}\n    ring.publish(next);");
+    let arguments = ["check", "stage1", "--keep-going", "--timeout-scale", "0.4", "--format", "json"];
+    let ended = lab.run(&arguments).with(3);
+    let results: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(results["exercises"][0]["status"], "timeout");
+    assert_eq!(results["exercises"][2]["status"], "pass");
+}
+
+#[test]
+fn a_fault_is_decoded_to_function_and_line() {
+    let lab = Lab::solved();
+    lab.change("hypercall.rs", "\"syscall\",", "\"syscall\", \"ud2\",");
+    let ended = lab.run(&["check", "1c", "--keep-going"]).with(3);
+    assert!(ended.stdout.contains("stages/stage1-console/src/hypercall.rs:"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("[crash]"), "{}", ended.stdout);
+}
+
+#[test]
+fn what_a_rule_forbids_is_named_and_nothing_is_compiled() {
+    let lab = Lab::solved();
+    lab.change("ring.rs", "pub fn write", "#[unsafe(no_mangle)]\npub fn write");
+    let ended = lab.run(&["check", "stage1"]).with(4);
+    assert!(ended.stdout.contains("`no_mangle` may not be used in an exercise"), "{}", ended.stdout);
+}
+
+#[test]
+fn a_syntax_error_comes_in_rustcs_own_words() {
+    let lab = Lab::solved();
+    lab.change("ring.rs", "pub fn write(", "pub fn write((");
+    let ended = lab.run(&["check", "stage1"]).with(2);
+    assert!(ended.stdout.contains("stages/stage1-console/src/ring.rs:"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("error"), "{}", ended.stdout);
+}
+
+#[test]
+fn a_changed_signature_is_an_error_of_the_exercise() {
+    let lab = Lab::solved();
+    lab.change("ring.rs", "bytes: &[u8]) -> usize", "bytes: &[u8]) -> u8");
+    let ended = lab.run(&["check", "stage1"]).with(2);
+    assert!(ended.stdout.contains("mismatched types"), "{}", ended.stdout);
+}
+
+#[test]
+fn unknown_names_get_the_nearest_and_status_64() {
+    let said = |selector: &str| run(repository(), &["check", selector]).with(64).stderr;
+    assert!(said("stgae1").contains("did you mean `stage1`?"));
+    assert!(said("1d").contains("did you mean `1"));
+    let ended = run(repository(), &["check", "stage1", "--solution=1x"]).with(64);
+    assert!(ended.stderr.contains("there is no exercise in stage 1 called `1x`"), "{}", ended.stderr);
+    run(repository(), &["chekc"]).with(64);
+}
