@@ -31,10 +31,11 @@ pub mod logger;
 pub mod options;
 pub mod output;
 mod patience;
-pub mod registers;
 #[cfg(test)]
 mod tests;
 pub mod types;
+#[cfg(feature = "checks")]
+pub mod under_test;
 pub mod xen;
 
 #[cfg_attr(feature = "ref-ring", path = "../../../solutions/stage1-console/ring.rs")]

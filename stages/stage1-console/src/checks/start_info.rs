@@ -138,19 +138,21 @@ fn record_text(record: &Record, case: &str, page: &Page) {
 
 /// A command line taken apart word by word.
 ///
-/// Draws: `words = rng.usize(3..=6)`; then for each word: `rng.usize(1..=3)` separators, each `if rng.bool() { ' ' } else { '\t' }`; a key of
-/// `rng.usize(1..=6)` letters, each `rng.lowercase()`; `kind = rng.u8(..4)`. Kind 0: nothing more. Kind 1: `=`. Kind 2: `=` and a value, drawn
-/// like a key. Kind 3: `=`, a value, `=`, another value. At last: `rng.usize(..3)` separators.
+/// Draws: `words = rng.usize(4..=6)`; `first = rng.usize(..4)`. Then for each word, counted by `index` from 0: a gap of
+/// `rng.usize(1..=3)` separators; a key of `rng.usize(1..=6)` letters, each `rng.lowercase()`; then by its kind, `(first + index) % 4`:
+/// kind 0, nothing more; kind 1, `=`; kind 2, `=` and a value, drawn like a key; kind 3, `=`, a value, `=`, another value. At last:
+/// a gap of `rng.usize(1..=2)` separators, with `index = words`. Separator number k, from 0, of a gap is a space if `index + k` is even,
+/// else a tab.
 /// Records for each word, up to eight: `index`, `key`, and `value` (`none` where there is none). Then `words`: how many came; and
 /// `case=blank words=` the same for a line of three spaces.
 fn tokens(rng: &mut Rng, record: &Record) {
-    let mut line = Line { bytes: [0; 128], length: 0 };
-    let words = rng.usize(3..=6);
-    for _ in 0..words {
-        let separators = rng.usize(1..=3);
-        line.separators(rng, separators);
+    let mut line = Line { bytes: [0; 256], length: 0 };
+    let words = rng.usize(4..=6);
+    let first = rng.usize(..4);
+    for index in 0..words {
+        line.gap(index, rng.usize(1..=3));
         line.word(rng);
-        let kind = rng.u8(..4);
+        let kind = (first + index) % 4;
         if kind > 0 {
             line.push(b'=');
         }
@@ -162,8 +164,7 @@ fn tokens(rng: &mut Rng, record: &Record) {
             line.word(rng);
         }
     }
-    let separators = rng.usize(..3);
-    line.separators(rng, separators);
+    line.gap(words, rng.usize(1..=2));
 
     let words = count_words(core::str::from_utf8(&line.bytes[..line.length]).unwrap_or_default(), Some(record));
     record.saw(format_args!("words={words}"));
@@ -187,7 +188,7 @@ fn count_words(line: &str, record: Option<&Record>) -> usize {
 }
 
 struct Line {
-    bytes: [u8; 128],
+    bytes: [u8; 256],
     length: usize,
 }
 
@@ -197,9 +198,9 @@ impl Line {
         self.length += 1;
     }
 
-    fn separators(&mut self, rng: &mut Rng, count: usize) {
-        for _ in 0..count {
-            self.push(if rng.bool() { b' ' } else { b'\t' });
+    fn gap(&mut self, index: usize, separators: usize) {
+        for number in index..index + separators {
+            self.push(if number % 2 == 0 { b' ' } else { b'\t' });
         }
     }
 
