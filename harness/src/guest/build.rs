@@ -214,7 +214,7 @@ fn misleads(name: &str) -> bool {
     let theirs = name.starts_with("CARGO")
         || name.starts_with("RUSTC")
         || name.starts_with("RUSTDOC")
-        || ["RUSTFLAGS", "RUSTUP_TOOLCHAIN", "RUST_TARGET_PATH", "LD_LIBRARY_PATH"].contains(&name);
+        || ["RUSTFLAGS", "RUSTUP_TOOLCHAIN", "RUST_TARGET_PATH"].contains(&name);
     theirs && !kept
 }
 
@@ -281,12 +281,16 @@ fn lines(stream: Option<impl std::io::Read>, mut each: impl FnMut(&str)) {
 
 /// Kills a process and all its descendants. rustc outlives a cargo that is killed alone.
 fn kill_tree(pid: u32) {
-    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    // A child is listed under the thread that started it, and cargo starts rustc from several.
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    let children: Vec<u32> =
+        lists.flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).collect();
     if let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
         // It may have ended by itself just now.
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
     }
-    children.split_whitespace().filter_map(|child| child.parse().ok()).for_each(kill_tree);
+    children.into_iter().for_each(kill_tree);
 }
 
 fn failure(run: Run, request: &Request) -> Failure {

@@ -26,35 +26,27 @@ pub fn short(mangled: &str) -> String {
 
 /// The path of a demangled name: `<a::T as b::Tr>::f::<X>` is `a::T::f`.
 pub fn path(name: &str) -> String {
+    // The two manglings write `{{closure}}` and `{closure#0}`.
+    let name = name.replace("{{", "{").replace("}}", "}");
     let mut out = String::new();
-    let mut rest = name;
-    while let Some(next) = rest.chars().next() {
-        if next == '<' {
-            let inside = &rest[1..closing(rest)];
-            rest = &rest[(closing(rest) + 1).min(rest.len())..];
-            // `<T as Trait>` and `<impl Trait for T>` stand for a type; after a name `<..>` is its arguments.
-            let begins = out.is_empty() || out.ends_with("::");
-            let implements = inside.starts_with("impl ");
-            if begins && (implements || out.is_empty()) {
-                let kind = path(self_type(inside));
-                // `a::b::<impl T for c::D>::f`: the place says where, the type's last name suffices.
-                out.push_str(if out.is_empty() { &kind } else { last(&kind) });
-            } else if begins {
-                out.truncate(out.len() - 2);
-            }
-        } else {
-            let length = if rest.starts_with("{{") { rest.find("}}").map_or(2, |at| at + 2) } else { next.len_utf8() };
-            match &rest[..length] {
-                braced if braced.starts_with("{{") => out.push_str(braced[1..].trim_end_matches('}')),
-                other => out.push_str(other),
-            }
-            if rest.starts_with("{{") {
-                out.push('}');
-            }
-            rest = &rest[length..];
+    let mut rest = name.as_str();
+    while let Some(at) = rest.find('<') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let end = closing(rest);
+        let inside = &rest[1..end];
+        rest = rest.get(end + 1..).unwrap_or_default();
+        // `<T as Trait>` and `<impl Trait for T>` stand for a type; after a name `<..>` is its arguments.
+        if out.is_empty() {
+            out = path(self_type(inside));
+        } else if out.ends_with("::") && inside.starts_with("impl ") {
+            // `a::b::<impl T for c::D>::f`: the place says where, the type's last name suffices.
+            out.push_str(last(&path(self_type(inside))));
+        } else if out.ends_with("::") {
+            out.truncate(out.len() - 2);
         }
     }
-    out
+    out + rest
 }
 
 /// What an implementation is for: the `T` of `T as Trait`, `impl Trait for T`, `impl T`.

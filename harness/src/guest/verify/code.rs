@@ -20,8 +20,9 @@ use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKi
 use std::cell::OnceCell;
 use std::path::Path;
 
-/// Functions that may break the red zone rule, by the start of their full path, each for a reason.
-const EXCEPTIONS: [(&str, &str); 0] = [];
+/// Functions and modules that may break the red zone rule, by their path, each with the reason. The one good
+/// reason is that they run with events masked and touch nothing that can fault.
+const EXCEPTIONS: &[(&str, &str)] = &[];
 
 /// Modules and functions that a `syscall` may be written in, by any part of the path.
 const HYPERCALL_PATHS: [&str; 2] = ["hypercall", "raw_hypercall"];
@@ -38,7 +39,7 @@ pub fn findings(linked: &Linked<'_>) -> Vec<Finding> {
     for (start, bytes) in stretches(linked) {
         let instructions: Vec<_> = decode(start, bytes).collect();
         let function = linked.function(start);
-        if let Some((instruction, what)) = red_zone(&instructions).filter(|_| !excepted(function)) {
+        if let Some((instruction, what)) = red_zone(&instructions).filter(|_| !excepted(EXCEPTIONS, function)) {
             found.push(Finding {
                 rule: Rule::RedZone,
                 address: Some(instruction.ip()),
@@ -100,10 +101,13 @@ fn decode(start: u64, bytes: &[u8]) -> impl Iterator<Item = Instruction> + '_ {
     })
 }
 
-fn excepted(function: Option<&Function<'_>>) -> bool {
+/// Whether a function is on the list, itself or by a module around it.
+fn excepted(exceptions: &[(&str, &str)], function: Option<&Function<'_>>) -> bool {
     let Some(function) = function else { return false };
-    let name = names::full(function.name);
-    EXCEPTIONS.iter().any(|(path, _)| name.starts_with(path))
+    let path = names::path(&names::full(function.name));
+    exceptions
+        .iter()
+        .any(|(excepted, _)| path.strip_prefix(excepted).is_some_and(|rest| rest.is_empty() || rest.starts_with("::")))
 }
 
 /// What a function does with the stack, over all of its instructions.
@@ -254,4 +258,25 @@ fn on_path(path: &str) -> bool {
 /// Debug information, if the ELF has any: without it nothing counts as inlined.
 fn debug_information(linked: &Linked<'_>) -> Option<Symbolizer> {
     Symbolizer::open(&linked.path, Path::new("/")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exceptions_are_whole_paths() {
+        let list = [("std::backtrace", "runs with events masked")];
+        let on_list = |name| excepted(&list, Some(&Function { start: 0, end: 1, name }));
+        assert!(on_list("std::backtrace") && on_list("std::backtrace::print::<u8>"));
+        assert!(!on_list("std::backtrace_rs::print") && !on_list("core::std::backtrace"));
+        assert!(!excepted(&list, None));
+    }
+
+    #[test]
+    fn data_among_code_does_not_hide_what_follows() {
+        // An invalid byte, then `syscall`.
+        let found: Vec<_> = decode(0x1000, &[0x06, 0x0f, 0x05]).map(|i| (i.ip(), i.mnemonic())).collect();
+        assert_eq!(found, [(0x1001, Mnemonic::Syscall)]);
+    }
 }
