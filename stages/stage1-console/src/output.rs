@@ -122,6 +122,7 @@ impl Console {
         }
     }
 
+    // ANCHOR: put
     /// Puts bytes as they are, waiting for room as long as dom0 makes any.
     fn put(&mut self, mut bytes: &[u8]) {
         self.last = bytes.last().copied().unwrap_or(self.last);
@@ -141,6 +142,7 @@ impl Console {
             }
         }
     }
+    // ANCHOR_END: put
 
     fn notify_if(&self, needed: bool) {
         if needed {
