@@ -8,9 +8,11 @@
 //! | [`host`] | builds the Xen test host from the distribution's packages |
 //! | [`machine`] | runs the test host under QEMU and talks to the agent in it |
 //! | [`check`] | judges a stage, from rules to records of a booted guest |
+//! | [`book`] | builds, serves and checks the book |
 //! | [`cli`] | the command line; the commands themselves are modules named after them |
 
 pub mod app;
+pub mod book;
 pub mod build;
 pub mod cache;
 pub mod check;

@@ -5,7 +5,7 @@ use clap::error::ErrorKind;
 use harness::app::App;
 use harness::cli::{Cli, Command};
 use harness::error::{Error, Kind};
-use harness::{build, check, doctor, host_command, interrupt, run, status};
+use harness::{book, build, check, doctor, host_command, interrupt, run, status};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -35,6 +35,7 @@ fn perform(cli: &Cli) -> Result<u8, Error> {
         Some(Command::Check(arguments)) => check::command(&app, arguments),
         Some(Command::Run(arguments)) => run::command(&app, arguments),
         Some(Command::Build(arguments)) => build::command(&app, arguments),
+        Some(Command::Book(arguments)) => book::command(&app, arguments),
         Some(Command::Doctor(arguments)) => doctor::command(&app, arguments),
         Some(Command::Host { command }) => host_command::command(&app, command),
     }
