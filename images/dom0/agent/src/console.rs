@@ -71,13 +71,16 @@ impl Console {
 
     /// Waits until everything that a guest printed has been sent, once the guest itself has stopped.
     pub fn settle(&self, domain: &str, closed_before: u32) {
-        let limit = Instant::now() + Duration::from_secs(3);
+        // xenconsoled gives the ring's bytes back to the guest before it writes them to the log, so a guest can be
+        // gone before its log has begun to grow: the silence is counted from here.
+        let begun = Instant::now();
+        let limit = begun + Duration::from_secs(3);
         let mut tails = locked(&self.tails);
         while let Some(tail) = tails.get_mut(domain) {
             self.pump(domain, tail);
             let quiet = if tail.burst > BURST { THROTTLED } else { QUIET };
             let now = Instant::now();
-            let until = (tail.grew + quiet).min(limit);
+            let until = (tail.grew.max(begun) + quiet).min(limit);
             if tail.closed > closed_before || now >= until {
                 return;
             }
