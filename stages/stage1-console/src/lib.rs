@@ -84,7 +84,8 @@ pub fn boot(entry: &Entry) -> &'static Boot {
         let boot = Boot { start_info, command_line: CommandLine(start_info.command_line) };
         logger::start(boot.command_line);
         banner(entry.name, &boot);
-        log::debug!("{:x?}", boot.start_info);
+        log::debug!("{} page table pages at {:#x}", start_info.nr_pt_frames, start_info.pt_base);
+        log::debug!("list of machine frames at {:#x}", start_info.mfn_list);
         boot
     })
 }
