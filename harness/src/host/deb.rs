@@ -41,8 +41,8 @@ impl Tree {
             None => Ok(()),
         };
         let output = child.wait_with_output().doing("wait for dpkg-deb")?;
-        // dpkg-deb's own words explain more than the broken archive that it leaves.
-        if !output.status.success() && read.is_ok() | !output.stderr.is_empty() {
+        if !output.status.success() && !output.stderr.is_empty() {
+            // They explain more than the broken archive does.
             let words = String::from_utf8_lossy(&output.stderr);
             return Err(Error::fault(format!("dpkg-deb cannot unpack {}: {}", deb.display(), words.trim())));
         }

@@ -7,6 +7,7 @@
 use super::apt::Apt;
 use super::lock::{self, Package};
 use super::recipe::{self, Names, Recipe};
+use crate::cache;
 use crate::error::{Context, Error, Result};
 use crate::ui::Ui;
 use sha2::{Digest, Sha256};
@@ -158,11 +159,14 @@ impl Source<'_> {
         if missing.is_empty() {
             return Ok(());
         }
-        let partial = tempfile::tempdir_in(store).on("make a folder in", store)?;
-        apt.download(&missing, partial.path(), self.ui)?;
+        // What is there belongs to a download that was cut off: the folder is ours alone while we hold the lock.
+        let partial = store.join("partial");
+        cache::remove(&partial)?;
+        fs::create_dir(&partial).on("make", &partial)?;
+        apt.download(&missing, &partial, self.ui)?;
         for package in &missing {
             // apt's name for the file is its own affair; the content tells.
-            let found = files(partial.path())?.into_iter().find(|file| matches(file, package));
+            let found = files(&partial)?.into_iter().find(|file| matches(file, package));
             let file = found.ok_or_else(|| {
                 Error::fault(format!("apt-get downloaded {} with another content than it announced", package.name))
                     .next("try again")
@@ -170,7 +174,7 @@ impl Source<'_> {
             let place = store_file(store, package);
             fs::rename(&file, &place).on("put in place", &place)?;
         }
-        Ok(())
+        cache::remove(&partial)
     }
 }
 
