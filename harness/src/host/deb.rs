@@ -20,6 +20,12 @@ enum Node {
 }
 
 impl Tree {
+    /// A tree of files made up for a test.
+    #[cfg(test)]
+    pub fn of(files: impl IntoIterator<Item = (String, Vec<u8>)>) -> Self {
+        Self { nodes: files.into_iter().map(|(path, data)| (path, Node::File(data))).collect() }
+    }
+
     /// Adds the files of the package `deb` that `wanted` picks by path, and all its links.
     pub fn add(&mut self, deb: &Path, wanted: impl Fn(&str) -> bool) -> Result<()> {
         let mut child = Command::new("dpkg-deb")

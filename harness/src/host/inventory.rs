@@ -43,6 +43,7 @@ pub fn describe(root: &Path) -> Result<Vec<Cached>> {
         }
     }
     images.append(&mut rest);
+    images.retain(|item| item.bytes > 0);
     Ok(images)
 }
 

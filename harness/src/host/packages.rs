@@ -49,6 +49,13 @@ impl Source<'_> {
     /// The packages of `locked`, or those that the archive has now if some of them are gone; `refuse` makes that an
     /// error. Downloads what the store lacks.
     pub fn fetch(&self, locked: &[Package], refuse: bool) -> Result<Set> {
+        if refuse && locked.is_empty() {
+            return Err(Error::missing(format!(
+                "there is no lock file for Debian {}, and --locked allows no other packages",
+                self.release
+            ))
+            .next("go without --locked, or make one with `cargo harness host lock`"));
+        }
         let store = self.store()?;
         let usable = self.locked_names(locked);
         if let Some(names) = &usable
@@ -66,16 +73,26 @@ impl Source<'_> {
             _ => lock::differences(locked, &packages),
         };
         if refuse && !replaced.is_empty() {
-            return Err(refused(&replaced, self.release, locked.is_empty()));
+            return Err(Error::missing(format!(
+                "the archive no longer has the locked packages ({}), and --locked allows no others",
+                summary(&replaced)
+            ))
+            .next(
+                "go without --locked, import a test host made from the locked packages, or refresh the lock with \
+                 `cargo harness host lock`",
+            ));
         }
         self.download(&apt, &store, &packages)?;
+        apt.close()?;
         Ok(Set { names, packages, replaced, store })
     }
 
     /// What the archive has now, for a fresh lock file. Downloads nothing.
     pub fn current(&self) -> Result<Vec<Package>> {
         let apt = Apt::open(&self.dir.join("apt"), self.release, self.ui)?;
-        Ok(self.resolve(&apt)?.1)
+        let (_, packages) = self.resolve(&apt)?;
+        apt.close()?;
+        Ok(packages)
     }
 
     fn store(&self) -> Result<PathBuf> {
@@ -183,16 +200,6 @@ fn still_there(apt: &Apt, locked: &[Package]) -> Result<bool> {
     let names: Vec<_> = locked.iter().map(|package| package.name.clone()).collect();
     let known: BTreeSet<_> = apt.show(&names, true)?.into_iter().map(|item| item.package.sha256).collect();
     Ok(locked.iter().all(|package| known.contains(&package.sha256)))
-}
-
-fn refused(replaced: &[String], release: &str, unlocked: bool) -> Error {
-    let message = if unlocked {
-        format!("there is no lock file for Debian {release}, and --locked allows nothing else")
-    } else {
-        format!("the archive no longer has the locked packages ({}), and --locked allows no others", summary(replaced))
-    };
-    Error::missing(message)
-        .next("go without --locked, import a test host made from the locked packages, or refresh the lock with `cargo harness host lock`")
 }
 
 /// One line on what was replaced.
