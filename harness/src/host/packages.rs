@@ -1,0 +1,288 @@
+//! Which packages the test host is made of, and their files: the locked set where it can be had, else what the
+//! archive has now.
+//!
+//! Invariant: every file that leaves here has the SHA-256 of its package's entry. A set is never mixed from locked
+//! and newer packages.
+
+use super::apt::Apt;
+use super::lock::{self, Package};
+use super::recipe::{self, Names, Recipe};
+use crate::error::{Context, Error, Result};
+use crate::ui::Ui;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+/// A resolved set: the packages with their files, and where they depart from the lock file.
+pub struct Set {
+    /// Xen's and the kernel's version.
+    pub names: Names,
+    /// Sorted by name.
+    pub packages: Vec<Package>,
+    /// As [`lock::differences`] puts it.
+    pub replaced: Vec<String>,
+    store: PathBuf,
+}
+
+impl Set {
+    /// The `.deb` file of `package`.
+    pub fn file(&self, package: &Package) -> PathBuf {
+        store_file(&self.store, package)
+    }
+}
+
+/// Where packages come from and go to.
+pub struct Source<'a> {
+    /// The recipe to fill.
+    pub recipe: &'a Recipe,
+    /// The machine's Debian release.
+    pub release: &'a str,
+    /// The folder for apt's state and the downloaded packages.
+    pub dir: &'a Path,
+    /// Progress.
+    pub ui: &'a Ui,
+}
+
+impl Source<'_> {
+    /// The packages of `locked`, or those that the archive has now if some of them are gone; `refuse` makes that an
+    /// error. Downloads what the store lacks.
+    pub fn fetch(&self, locked: &[Package], refuse: bool) -> Result<Set> {
+        let store = self.store()?;
+        let usable = self.locked_names(locked);
+        if let Some(names) = &usable
+            && locked.iter().all(|package| stored(&store, package))
+        {
+            return Ok(Set { names: names.clone(), packages: locked.to_vec(), replaced: Vec::new(), store });
+        }
+        let apt = Apt::open(&self.dir.join("apt"), self.release, self.ui)?;
+        let (names, packages) = match usable {
+            Some(names) if still_there(&apt, locked)? => (names, locked.to_vec()),
+            _ => self.resolve(&apt)?,
+        };
+        let replaced = match locked {
+            [] => vec![format!("all packages, as there is no lock file for Debian {}", self.release)],
+            _ => lock::differences(locked, &packages),
+        };
+        if refuse && !replaced.is_empty() {
+            return Err(refused(&replaced, self.release, locked.is_empty()));
+        }
+        self.download(&apt, &store, &packages)?;
+        Ok(Set { names, packages, replaced, store })
+    }
+
+    /// What the archive has now, for a fresh lock file. Downloads nothing.
+    pub fn current(&self) -> Result<Vec<Package>> {
+        let apt = Apt::open(&self.dir.join("apt"), self.release, self.ui)?;
+        Ok(self.resolve(&apt)?.1)
+    }
+
+    fn store(&self) -> Result<PathBuf> {
+        let store = self.dir.join("packages");
+        fs::create_dir_all(&store).on("make", &store)?;
+        Ok(store)
+    }
+
+    /// The versions in a lock file's package names, if it holds all that the recipe names.
+    fn locked_names(&self, locked: &[Package]) -> Option<Names> {
+        let names = Names::among(self.recipe, locked.iter().map(|package| package.name.as_str()))?;
+        let all = names.roots(self.recipe).iter().all(|root| locked.iter().any(|package| package.name == *root));
+        all.then_some(names)
+    }
+
+    /// The recipe's packages and the libraries that they depend on, as apt would install them.
+    fn resolve(&self, apt: &Apt) -> Result<(Names, Vec<Package>)> {
+        let _step = self.ui.step("Choosing the packages of Xen and Linux");
+        let names = self.names(apt)?;
+        let roots = names.roots(self.recipe);
+        let found = apt.show(&roots, false)?;
+        if let Some(missing) = roots.iter().find(|name| !found.iter().any(|item| item.package.name == **name)) {
+            return Err(self.no_package(missing));
+        }
+        // The kernel depends on what installs it, none of which has a part here.
+        let kernel = names.expand(&self.recipe.packages.kernel_image);
+        let (mut seen, mut packages) = (BTreeSet::from_iter(roots), Vec::new());
+        let mut next: Vec<_> = found.iter().filter(|item| item.package.name != kernel).cloned().collect();
+        packages.extend(found.into_iter().map(|item| item.package));
+        while !next.is_empty() {
+            let wanted: Vec<_> = next.iter().flat_map(|item| &item.depends).cloned().collect();
+            let wanted: Vec<_> = wanted.into_iter().filter(|name| seen.insert(name.clone())).collect();
+            next = if wanted.is_empty() { Vec::new() } else { apt.show(&wanted, false)? };
+            // Interpreters and services, which Xen's packages also depend on, have no part in the image.
+            next.retain(|item| item.library);
+            packages.extend(next.iter().map(|item| item.package.clone()));
+        }
+        packages.sort();
+        packages.dedup_by(|a, b| a.name == b.name);
+        Ok((names, packages))
+    }
+
+    fn names(&self, apt: &Apt) -> Result<Names> {
+        let wanted = &self.recipe.packages;
+        let prefix = wanted.hypervisor.split('{').next().unwrap_or_default();
+        let hypervisors: Vec<_> = apt
+            .names(prefix)?
+            .into_iter()
+            .filter(|name| recipe::between(name, &wanted.hypervisor, "{xen}").is_some_and(|v| number(v).is_some()))
+            .collect();
+        let known = if hypervisors.is_empty() { Vec::new() } else { apt.show(&hypervisors, false)? };
+        let xen = known
+            .iter()
+            .filter_map(|item| recipe::between(&item.package.name, &wanted.hypervisor, "{xen}"))
+            .filter(|version| number(version) >= number(&wanted.minimum_xen))
+            .max_by_key(|version| number(version))
+            .ok_or_else(|| self.no_package(&wanted.hypervisor.replace("{xen}", "VERSION")))?;
+        let kernel = apt.show(std::slice::from_ref(&wanted.kernel), false)?;
+        let kernel = kernel
+            .iter()
+            .flat_map(|item| &item.depends)
+            .find_map(|name| recipe::between(name, &wanted.kernel_image, "{kernel}"))
+            .ok_or_else(|| self.no_package(&wanted.kernel))?;
+        Ok(Names { xen: xen.to_owned(), kernel: kernel.to_owned() })
+    }
+
+    fn no_package(&self, name: &str) -> Error {
+        let minimum = &self.recipe.packages.minimum_xen;
+        Error::missing(format!(
+            "apt knows no package {name} (Xen {minimum} or later is needed; this machine runs \"{}\")",
+            self.release
+        ))
+        .next(
+            "check apt's sources (Debian 12 or 13, component main) and the network, or take over a test host made \
+             elsewhere with `cargo harness host import FILE`",
+        )
+    }
+
+    fn download(&self, apt: &Apt, store: &Path, packages: &[Package]) -> Result<()> {
+        let missing: Vec<_> = packages.iter().filter(|package| !stored(store, package)).cloned().collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let partial = tempfile::tempdir_in(store).on("make a folder in", store)?;
+        apt.download(&missing, partial.path(), self.ui)?;
+        for package in &missing {
+            // apt's name for the file is its own affair; the content tells.
+            let found = files(partial.path())?.into_iter().find(|file| matches(file, package));
+            let file = found.ok_or_else(|| {
+                Error::fault(format!("apt-get downloaded {} with another content than it announced", package.name))
+                    .next("try again")
+            })?;
+            let place = store_file(store, package);
+            fs::rename(&file, &place).on("put in place", &place)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the archive still has every one of `locked`, by content.
+fn still_there(apt: &Apt, locked: &[Package]) -> Result<bool> {
+    let names: Vec<_> = locked.iter().map(|package| package.name.clone()).collect();
+    let known: BTreeSet<_> = apt.show(&names, true)?.into_iter().map(|item| item.package.sha256).collect();
+    Ok(locked.iter().all(|package| known.contains(&package.sha256)))
+}
+
+fn refused(replaced: &[String], release: &str, unlocked: bool) -> Error {
+    let message = if unlocked {
+        format!("there is no lock file for Debian {release}, and --locked allows nothing else")
+    } else {
+        format!("the archive no longer has the locked packages ({}), and --locked allows no others", summary(replaced))
+    };
+    Error::missing(message)
+        .next("go without --locked, import a test host made from the locked packages, or refresh the lock with `cargo harness host lock`")
+}
+
+/// One line on what was replaced.
+pub fn notice(replaced: &[String]) -> String {
+    let one = |text: &str| -> Option<String> {
+        let (package, newer) = text.split_once(" -> ")?;
+        let (name, older) = package.split_once(' ')?;
+        Some(format!("using {name} {newer} instead of the locked {older}"))
+    };
+    match replaced {
+        [single] => one(single).unwrap_or_else(|| format!("using {single} (differs from the lock file)")),
+        several => format!("using {} packages other than the locked ones: {}", several.len(), summary(several)),
+    }
+}
+
+fn summary(replaced: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let rest = replaced.len().saturating_sub(SHOWN);
+    let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+    format!("{}{more}", replaced[..replaced.len() - rest].join(", "))
+}
+
+/// `4.17` as numbers, which compare as versions do.
+fn number(version: &str) -> Option<Vec<u32>> {
+    version.split('.').map(|part| part.parse().ok()).collect()
+}
+
+fn store_file(store: &Path, package: &Package) -> PathBuf {
+    store.join(format!("{}_{}.deb", package.name, package.version.replace([':', '/'], "%")))
+}
+
+fn stored(store: &Path, package: &Package) -> bool {
+    matches(&store_file(store, package), package)
+}
+
+/// Whether `file` is `package`'s, by size and content.
+fn matches(file: &Path, package: &Package) -> bool {
+    let right_size = fs::metadata(file).is_ok_and(|data| data.len() == package.size);
+    right_size && sha256(file).is_ok_and(|hash| hash == package.sha256)
+}
+
+/// The SHA-256 of a file.
+pub fn sha256(path: &Path) -> Result<String> {
+    let mut file = File::open(path).on("open", path)?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match std::io::Read::read(&mut file, &mut buffer).on("read", path)? {
+            0 => return Ok(recipe::hex(&hash.finalize())),
+            length => hash.update(&buffer[..length]),
+        }
+    }
+}
+
+fn files(dir: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for item in fs::read_dir(dir).on("read", dir)? {
+        found.push(item.on("read", dir)?.path());
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_compare_by_number() {
+        assert!(number("4.20") > number("4.17"));
+        assert!(number("4.9") < number("4.17"));
+        assert_eq!(number("common"), None);
+    }
+
+    #[test]
+    fn replaced_packages_take_one_line() {
+        let many: Vec<_> = (0..5).map(|n| format!("p{n} 1 -> 2")).collect();
+        assert_eq!(notice(&many[..1]), "using p0 2 instead of the locked 1");
+        assert_eq!(notice(&["e 5, not locked".into()]), "using e 5, not locked (differs from the lock file)");
+        assert_eq!(
+            notice(&many),
+            "using 5 packages other than the locked ones: p0 1 -> 2, p1 1 -> 2, p2 1 -> 2 and 2 more"
+        );
+    }
+
+    #[test]
+    fn a_stored_package_counts_only_with_its_content() {
+        let store = tempfile::tempdir().unwrap();
+        let file = store.path().join("data");
+        fs::write(&file, "content").unwrap();
+        let package = Package { name: "a".into(), version: "1:2".into(), sha256: sha256(&file).unwrap(), size: 7 };
+        assert!(!stored(store.path(), &package));
+        fs::rename(&file, store_file(store.path(), &package)).unwrap();
+        assert!(stored(store.path(), &package));
+        fs::write(store_file(store.path(), &package), "CONTENT").unwrap();
+        assert!(!stored(store.path(), &package));
+    }
+}
