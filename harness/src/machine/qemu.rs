@@ -181,7 +181,7 @@ fn run(
         ended.set(child.wait());
     });
     let begun = start.recv().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()));
-    begun.map_err(|error| not_started(&error))
+    begun.doing(format_args!("start {PROGRAM} in {}", dir.display()))
 }
 
 fn not_started(error: &io::Error) -> Error {

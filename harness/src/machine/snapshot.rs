@@ -85,11 +85,6 @@ impl Snapshot {
         let fed = std::thread::spawn(move || feed(state, writer, &manifest));
         Ok((reader.into(), fed))
     }
-
-    /// How long the state is.
-    pub fn bytes(&self) -> u64 {
-        self.manifest.bytes
-    }
 }
 
 impl Recipe<'_> {
