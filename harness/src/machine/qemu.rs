@@ -119,11 +119,6 @@ impl Qemu {
             told
         }
     }
-
-    /// Waits for QEMU's end.
-    pub fn wait(&self, deadline: Deadline) -> Option<ExitStatus> {
-        self.ended.wait(deadline.left())
-    }
 }
 
 impl Drop for Qemu {
