@@ -3,14 +3,11 @@
 //! Most tests share one machine, one at a time; a test leaves no domain behind, so the order does not matter. The
 //! host image and its saved state come from the ordinary cache and are made there if need be.
 
-#![allow(clippy::unwrap_used)] // As in every test; the helpers are no test functions.
-
 use harness::host::{self, HostImage};
 use harness::machine::{Action, CreateOptions, Disk, Event, Forward, GUEST_ADDRESS, Machine, Options, Reason, Vif};
 use harness::ui::Ui;
 use harness::{cache, error};
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,7 +17,7 @@ const SCALE: f64 = 3.;
 fn image() -> &'static HostImage {
     static IMAGE: OnceLock<HostImage> = OnceLock::new();
     IMAGE.get_or_init(|| {
-        let repo = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let repo = crate::common::repository().to_owned();
         let options = host::Options { repo, locked: false };
         host::ensure(&cache::root().unwrap(), &options, &Ui::new()).unwrap_or_else(|error| panic!("{error}"))
     })
@@ -460,40 +457,6 @@ fn two_machines_do_not_meet() {
     }
 }
 
-/// Not a test by itself: holds a machine until it is killed.
-#[test]
-#[ignore = "the next test runs it in a process of its own"]
-fn holds_a_machine() {
-    let _machine = start();
-    println!("\nholding");
-    std::thread::sleep(Duration::from_secs(600));
-}
-
-#[test]
-fn a_harness_that_is_killed_leaves_no_qemu() {
-    use std::io::{BufRead, BufReader};
-    let mut harness = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "holds_a_machine", "--ignored", "--nocapture"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let output = BufReader::new(harness.stdout.take().unwrap());
-    assert!(output.lines().map_while(Result::ok).any(|line| line.contains("holding")));
-    let parent = |pid: u32| -> Option<u32> {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        stat.rsplit(") ").next()?.split(' ').nth(1)?.parse().ok()
-    };
-    let processes = std::fs::read_dir("/proc").unwrap().flatten();
-    let pids = processes.filter_map(|process| process.file_name().to_str()?.parse().ok());
-    let qemus: Vec<u32> = pids.filter(|&pid| parent(pid) == Some(harness.id())).collect();
-    assert_eq!(qemus.len(), 1);
-    harness.kill().unwrap();
-    harness.wait().unwrap();
-    let path = format!("/proc/{}/stat", qemus[0]);
-    // Gone, or dead and not yet collected by whoever inherits it.
-    until(|| std::fs::read_to_string(&path).map_or(true, |stat| stat.contains(") Z ")));
-}
-
 #[test]
 fn a_damaged_state_is_found_out_and_made_anew() {
     drop(start());
@@ -516,40 +479,6 @@ fn a_damaged_state_is_found_out_and_made_anew() {
     let begun = Instant::now();
     drop(start_in(cache.path()).unwrap());
     assert!(begun.elapsed() < Duration::from_secs(8));
-}
-
-/// Not a test by itself: runs where the cache is on a small disk.
-#[test]
-#[ignore = "the next test runs it on a disk of its own"]
-fn has_no_room() {
-    let error = start_in(Path::new(&std::env::var_os("SMALL_DISK").unwrap())).err().unwrap();
-    assert_eq!(error.kind, error::Kind::Missing);
-    assert!(error.message.contains("the saved test host needs"), "{error}");
-    assert!(error.next.unwrap().contains("free some space"));
-}
-
-#[test]
-fn a_full_disk_is_an_error_that_says_so() {
-    image();
-    let disk = tempfile::tempdir().unwrap();
-    let script = "mount -t tmpfs -o size=20m tmpfs \"$SMALL_DISK\" || exit 99
-                  exec \"$0\" --exact has_no_room --ignored";
-    let run = Command::new("unshare")
-        .args(["-rm", "sh", "-c", script])
-        .arg(std::env::current_exe().unwrap())
-        .env("SMALL_DISK", disk.path())
-        .stdout(Stdio::null())
-        .status();
-    match run.map(|status| status.code()) {
-        Ok(Some(0)) => {}
-        _ if !allowed_to_mount() => println!("skipped: this machine lets nobody mount a disk of his own"),
-        other => panic!("{other:?}"),
-    }
-}
-
-fn allowed_to_mount() -> bool {
-    let run = Command::new("unshare").args(["-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]).status();
-    run.is_ok_and(|status| status.success())
 }
 
 fn until(mut holds: impl FnMut() -> bool) {
