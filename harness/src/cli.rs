@@ -235,11 +235,17 @@ mod tests {
 
     #[test]
     fn help_reads_well() {
+        // Snapshots of the whole harness stand in one folder.
+        let mut settings = insta::Settings::clone_current();
+        settings.set_snapshot_path("../snapshots");
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_omit_expression(true);
         for words in
             [&["--help"][..], &["check", "--help"], &["run", "--help"], &["build", "--help"], &["host", "--help"]]
         {
             let said = Cli::try_parse_from(["harness"].iter().chain(words)).unwrap_err().to_string();
-            insta::assert_snapshot!(format!("help {}", words[0].trim_start_matches('-')), said);
+            let name = format!("help-{}", words[0].trim_start_matches('-'));
+            settings.bind(|| insta::assert_snapshot!(name, said));
         }
     }
 }

@@ -71,13 +71,11 @@ fn broken(page: &Path, reference: &str, pages: &Pages, targets: &BTreeMap<&PathB
     missing.then(|| format!("`{reference}` leads nowhere: {} has no heading `{fragment}`", source(&target)))
 }
 
-/// The page's name among the sources, where it has one.
-fn source(page: &Path) -> String {
-    if page.extension().is_some_and(|extension| extension == "html") {
-        page.with_extension("md").display().to_string()
-    } else {
-        page.display().to_string()
-    }
+/// The file's name among the sources.
+fn source(file: &Path) -> String {
+    let page = file.extension().is_some_and(|extension| extension == "html");
+    let name = if page { file.with_extension("md") } else { file.to_owned() };
+    Path::new("book/src").join(name).display().to_string()
 }
 
 /// The references of a page that stay within the book.
@@ -150,10 +148,10 @@ mod tests {
         assert_eq!(
             found,
             [
-                "a.md: `gone.html` leads nowhere: there is no gone.md",
-                "a.md: `gone.svg` leads nowhere: there is no gone.svg",
-                "a.md: `in/b.html#gone` leads nowhere: in/b.md has no heading `gone`",
-                "in/b.md: `a.html` leads nowhere: there is no in/a.md",
+                "book/src/a.md: `gone.html` leads nowhere: there is no book/src/gone.md",
+                "book/src/a.md: `gone.svg` leads nowhere: there is no book/src/gone.svg",
+                "book/src/a.md: `in/b.html#gone` leads nowhere: book/src/in/b.md has no heading `gone`",
+                "book/src/in/b.md: `a.html` leads nowhere: there is no book/src/in/a.md",
             ]
         );
     }

@@ -70,11 +70,20 @@ fn judge_check(check: &mut CheckResult, seed: u64, observed: &Observed, evidence
     check.console.clone_from(&observed.console);
     if let Some(stop) = &observed.stopped {
         (check.status, check.message) = explain(stop, evidence);
+        check.console = report_lines(&observed.console, evidence);
         return;
     }
     check.wrong = compare(&stage1::expected(&check.id, seed, evidence.facts), &observed.saw);
     check.status = if check.wrong.is_empty() { Status::Pass } else { Status::Fail };
     check.points = if check.wrong.is_empty() { check.max } else { 0 };
+}
+
+/// Of a console that ends in a report, the report's backtrace with places in the source; of any other, the end.
+fn report_lines(console: &[String], evidence: &Evidence) -> Vec<String> {
+    let begin = console.iter().rposition(|line| line.starts_with("panic at ") || line.starts_with("fault: "));
+    let Some(begin) = begin else { return console[console.len().saturating_sub(3)..].to_vec() };
+    let annotated = evidence.symbols.annotate(&console[begin..].join("\n"));
+    annotated.lines().filter(|line| line.starts_with("  #")).map(|line| line.trim_start().to_owned()).collect()
 }
 
 /// What stopped a guest, as a status and in words.

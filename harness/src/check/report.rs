@@ -1,9 +1,12 @@
 //! Results for people: one line a check, and for what went wrong what to look at and what to do next.
 
-use super::results::{CheckResult, ExerciseResult, HostTests, Results, Status};
+use super::results::{CheckResult, ExerciseResult, HostTests, Results, Status, Totals};
 use crate::course::{Exercise, Stage};
 use std::fmt::Write;
 use std::path::Path;
+
+/// Wrong observations shown of one check: the first is what to look at, and the others often follow from it.
+const SHOWN: usize = 3;
 
 /// How text may be decorated.
 #[derive(Clone, Copy, Debug, Default)]
@@ -60,9 +63,16 @@ pub fn human(results: &Results, stage: &Stage, root: &Path, style: Style) -> Str
     if let Some(whole) = &results.integration {
         check_block(&mut text, whole, None, style);
     }
-    let Totals { earned, of } = totals(results);
     let seconds = Duration(results.ms);
-    let _ = writeln!(text, "{}", style.strong(&format!("{earned} of {of} points")));
+    let Totals { points, max } = results.totals;
+    let total = if results.mode != "solution" {
+        format!("{points} of {max} points")
+    } else if results.exit() == 0 {
+        "the reference passes all checks".to_owned()
+    } else {
+        "the reference does not pass".to_owned()
+    };
+    let _ = writeln!(text, "{}", style.strong(&total));
     let image = results.image_bytes.map(|bytes| format!("image {} KiB, ", bytes.div_ceil(1024))).unwrap_or_default();
     let _ = writeln!(text, "{}", style.faint(&format!("{image}seed {}, {seconds}", results.seed)));
     if let Some(log) = &results.log {
@@ -70,15 +80,6 @@ pub fn human(results: &Results, stage: &Stage, root: &Path, style: Style) -> Str
     }
     let _ = writeln!(text, "next: {}", next(results, stage));
     text
-}
-
-struct Totals {
-    earned: u32,
-    of: u32,
-}
-
-fn totals(results: &Results) -> Totals {
-    Totals { earned: results.totals.points, of: results.totals.max }
 }
 
 struct Duration(u64);
@@ -139,10 +140,13 @@ fn check_block(text: &mut String, check: &CheckResult, exercise: Option<&Exercis
         status => format!(" [{}]", status.word()),
     };
     let _ = writeln!(text, "{} {:<14} {}{reason}", word(check.status, style), check.id, check.title);
-    for wrong in &check.wrong {
+    for wrong in check.wrong.iter().take(SHOWN) {
         let _ = writeln!(text, "     {}", wrong.what);
         let _ = writeln!(text, "       expected  {}", wrong.expected);
         let _ = writeln!(text, "       got       {}", wrong.got);
+    }
+    if check.wrong.len() > SHOWN {
+        let _ = writeln!(text, "     and {} more", check.wrong.len() - SHOWN);
     }
     for line in check.message.iter().flat_map(|message| message.lines()) {
         let _ = writeln!(text, "     {line}");

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 /// Lines of console shown with a check that went wrong.
 const CONTEXT: usize = 6;
+/// The same for a check that a panic or a fault ended: its report takes up so many.
+const REPORT: usize = 32;
 
 /// Something that the guest did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -172,7 +174,7 @@ fn follow(guest: &mut impl Guest, plan: &Plan, outcome: &mut Outcome) -> Option<
         let observed = outcome.checks.entry(check.clone()).or_default();
         observed.stopped = Some(stop.clone());
         observed.took = at.since.elapsed();
-        observed.console = reader.last(CONTEXT).to_vec();
+        observed.console = reader.last(REPORT).to_vec();
         if let Stop::Todo { exercise, place } = stop {
             outcome.todo.insert(exercise.clone(), place.clone());
             return Some(exercise.clone());

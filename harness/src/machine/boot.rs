@@ -57,19 +57,20 @@ pub fn machine(options: &Options, accelerator: Accelerator) -> Vec<String> {
 }
 
 impl Boot {
-    /// Boots Xen and dom0.
-    pub fn cold(recipe: &Recipe, deadlines: &Deadlines) -> Result<Self> {
+    /// Boots Xen and dom0 within so many of an ordinary machine's seconds.
+    pub fn cold(recipe: &Recipe, deadlines: &Deadlines, seconds: f64) -> Result<Self> {
         let (qemu, ends) = Qemu::start(spec(recipe, None))?;
         let standing = Arc::new(qemu.standing());
         let booted = || -> Result<(Agent, Qmp)> {
             let qmp = Qmp::new(ends.qmp, deadlines.within(20.))?;
-            let deadline = deadlines.within(120.);
-            while !qemu.console().wait_for(agent::READY, deadlines.within(0.5)) {
-                if qemu.wait(deadlines.within(0.)).is_some() {
-                    return Err(Error::fault(format!("The test host did not boot. {}", standing())));
-                }
+            let deadline = deadlines.within(seconds);
+            while !qemu.console().wait_for(agent::READY, deadlines.within(0.2)) {
                 if deadline.is_over() {
                     return Err(deadline.missed("booting Xen and dom0", standing()));
+                }
+                // A machine that KVM cannot go on with is stopped.
+                if !qmp.status(deadline).is_ok_and(|status| status == "running") {
+                    return Err(Error::fault(format!("the test host did not boot. {}", standing())));
                 }
             }
             let agent = Agent::new(ends.agent, standing.clone(), *deadlines)?;

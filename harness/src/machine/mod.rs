@@ -74,8 +74,9 @@ impl Machine {
     pub fn start(cache_root: &Path, image: &HostImage, options: &Options, ui: &Ui) -> Result<Self> {
         let deadlines = Deadlines::scaled(options.scale);
         let qemu = qemu::version()?;
-        let accelerator = accelerator::choose(cache_root, image, &qemu, ui);
-        let recipe = Recipe { cache_root, image, options, accelerator, qemu: &qemu };
+        let recipe = Recipe { cache_root, image, options, accelerator: Accelerator::Tcg, qemu: &qemu };
+        let accelerator = Accelerator::choose(&recipe, ui);
+        let recipe = Recipe { accelerator, ..recipe };
         let snapshot = Snapshot::ensure(&recipe, None, ui)?;
         let boot = match Boot::restore(&recipe, &snapshot, &deadlines) {
             Ok(boot) => boot,

@@ -63,6 +63,11 @@ pub fn registers(rng: &mut Rng, facts: &Facts) -> Vec<Row> {
     vec![row("version", packed_version(facts), 0), row("flush", 0, flushes)]
 }
 
+pub fn memory(rng: &mut Rng) -> Vec<Row> {
+    let flushes = rng.u64(1..=8);
+    vec![Row::new("a variable that Xen writes during a hypercall").is("result", 0).is("done", flushes)]
+}
+
 pub fn decode(rng: &mut Rng) -> Vec<Row> {
     let error = rng.i64(1..=4095);
     let value = rng.i64(0..i64::MAX);

@@ -28,6 +28,7 @@ pub fn expected(check: &str, seed: u64, facts: &Facts) -> Vec<Row> {
         "1c.errors" => hypercall::errors(),
         "1c.events" => hypercall::events(),
         "1c.registers" => hypercall::registers(&mut rng, facts),
+        "1c.memory" => hypercall::memory(&mut rng),
         "1c.decode" => hypercall::decode(&mut rng),
         // A check of the manifest that is not here could never fail: a test sees to it that there is none.
         other => vec![Row::new(format!("the harness knows no check {other}")).is("known", "yes")],

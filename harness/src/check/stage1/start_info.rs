@@ -81,11 +81,12 @@ pub fn text(rng: &mut Rng) -> Vec<Row> {
 
 pub fn tokens(rng: &mut Rng) -> Vec<Row> {
     let mut rows = Vec::new();
-    let words = rng.usize(3..=6);
+    let words = rng.usize(4..=6);
+    let first = rng.usize(..4);
     for index in 0..words {
-        separators(rng, 1..=3);
+        let _separators = rng.usize(1..=3);
         let key = word(rng);
-        let value = match rng.u8(..4) {
+        let value = match (first + index) % 4 {
             0 => "none".to_owned(),
             1 => "-".to_owned(),
             2 => hex(&word(rng)),
@@ -97,12 +98,6 @@ pub fn tokens(rng: &mut Rng) -> Vec<Row> {
     rows.push(Row::new("the words of the line, counted").is("words", words));
     rows.push(Row::new("a line of spaces").is("case", "blank").is("words", 0));
     rows
-}
-
-fn separators(rng: &mut Rng, range: std::ops::RangeInclusive<usize>) {
-    for _ in 0..rng.usize(range) {
-        rng.bool();
-    }
 }
 
 fn word(rng: &mut Rng) -> Vec<u8> {

@@ -62,8 +62,9 @@ fn with_a_program(agent: &Agent, request: Request, deadline: Instant) -> Answer 
         Request::Restore { options, path } => {
             agent.domains.create(&options, Some(&path), deadline).map(|domid| Reply::Number(domid.into()))
         }
-        Request::Save { domain, path, leave_running: true } => xl(&["save", "-c", &domain, &path]),
-        Request::Save { domain, path, leave_running: false } => xl(&["save", &domain, &path]),
+        Request::Save { domain, path, leave_running } => {
+            agent.domains.save(&domain, &path, leave_running, deadline).map(|()| Reply::Done)
+        }
         Request::Pause { domain } => xl(&["pause", &domain]),
         Request::Unpause { domain } => xl(&["unpause", &domain]),
         Request::Shutdown { domain } => xl(&["shutdown", &domain]),

@@ -1,0 +1,170 @@
+//! `harness run` on the reference of stage 1: what a guest does on a real Xen, and how it ends.
+
+use crate::common::{Ended, boot, harness, repository, run};
+use std::io::{Read, Write};
+use std::process::Stdio;
+
+/// Boots with this memory and these vCPUs.
+fn boot_sized(memory: &str, vcpus: &str) -> Ended {
+    let arguments = ["run", "stage1", "--solution", "--timeout", "120", "--memory", memory, "--vcpus", vcpus];
+    run(repository(), &arguments)
+}
+
+#[test]
+fn hello_says_what_it_runs_on_and_powers_off() {
+    let ended = boot("app=hello log=debug").with(0);
+    for line in
+        ["Stardust stage 1: console", "command line: app=hello log=debug", "memory: 8192 pages (32 MiB)", "vCPUs: 1"]
+    {
+        assert!(ended.stdout.lines().any(|said| said == line), "{line:?} in\n{}", ended.stdout);
+    }
+    assert!(ended.stdout.ends_with("bye: poweroff\r\n"), "{:?}", ended.stdout);
+    assert!(!ended.stdout.contains('\0'));
+    assert_eq!(ended.stdout.matches('\n').count(), ended.stdout.matches("\r\n").count());
+}
+
+#[test]
+fn odd_sizes_boot_from_4_mib_on() {
+    for (memory, pages) in [("4", 1024), ("5", 1280), ("33", 8448), ("1023", 261_888)] {
+        let ended = boot_sized(memory, "1").with(0);
+        let line = format!("memory: {pages} pages ({memory} MiB)");
+        assert!(ended.stdout.contains(&line), "{line:?} in\n{}", ended.stdout);
+    }
+}
+
+#[test]
+fn more_memory_than_the_usual_host_has_gets_the_large_one() {
+    let ended = boot_sized("4096", "2").with(0);
+    assert!(ended.stdout.contains("memory: 1048576 pages (4096 MiB)"), "{}", ended.stdout);
+}
+
+#[test]
+fn vcpus_are_counted() {
+    for vcpus in ["2", "33"] {
+        let ended = boot_sized("32", vcpus).with(0);
+        assert!(ended.stdout.contains(&format!("vCPUs: {vcpus}\r\n")), "{}", ended.stdout);
+    }
+}
+
+#[test]
+fn an_unknown_key_or_value_prints_the_accepted_ones_and_goes_on() {
+    let ended = boot("app=nothing colour=red log=loud").with(0);
+    for said in ["app=nothing; accepted: hello", "colour", "log=loud; accepted: "] {
+        assert!(ended.stdout.contains(said), "{said:?} in\n{}", ended.stdout);
+    }
+    assert!(ended.stdout.contains("bye: poweroff"));
+}
+
+#[test]
+fn a_panic_is_reported_once_with_functions_and_lines_and_is_a_crash() {
+    let ended = boot("app=panic").with(3);
+    assert_eq!(ended.stdout.matches("panic at ").count(), 1, "{}", ended.stdout);
+    assert!(ended.stdout.contains("console::demo::fault::panic+0x"), "{}", ended.stdout);
+    assert!(ended.stdout.contains(" at stages/stage1-console/src/demo/fault.rs:"), "{}", ended.stdout);
+    assert!(ended.stderr.contains("the guest ended: crash"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_panic_with_the_console_locked_or_within_a_panic_still_ends_in_a_crash() {
+    for how in ["locked", "nested"] {
+        let ended = boot(&format!("app=panic panic={how}")).with(3);
+        assert!(ended.stdout.contains("panic"), "{how}: {}", ended.stdout);
+        assert!(ended.stderr.contains("the guest ended: crash"), "{how}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn faults_are_named() {
+    let cases = [
+        ("null", "page fault (vector 14)", "null page"),
+        ("text", "(write, present)", "in text"),
+        ("exec", "page fault (vector 14)", ""),
+        ("opcode", "invalid opcode (vector 6)", ""),
+        ("divide", "divide error (vector 0)", ""),
+    ];
+    for (kind, name, region) in cases {
+        let ended = boot(&format!("app=fault fault={kind}")).with(3);
+        let line = ended.stdout.lines().find(|line| line.starts_with("fault: ")).unwrap_or_default();
+        assert!(line.contains(name) && line.contains(region), "{kind}: {line:?} in\n{}", ended.stdout);
+        assert_eq!(ended.stdout.matches("fault: ").count(), 2, "once, and once announced: {}", ended.stdout);
+    }
+}
+
+#[test]
+fn xens_own_crash_dump_is_decoded_to_function_and_line() {
+    let ended = boot("app=fault fault=stack").with(3);
+    assert!(ended.stderr.contains("Xen crashed the domain: overflow of the boot stack in "), "{}", ended.stderr);
+    assert!(ended.stderr.contains("stages/stage1-console/src/demo/fault.rs:"), "{}", ended.stderr);
+}
+
+/// The text of `app=pattern`, as its documentation gives it.
+fn pattern_holds(text: &str, bytes: usize) {
+    let begin = text.find("\r\n00000000 ").map_or(0, |at| at + 2);
+    let body = &text[begin..text.rfind("bye").unwrap_or(text.len())];
+    assert_eq!(body.len(), bytes, "the pattern is not whole");
+    for (number, line) in body.split_inclusive('\n').enumerate() {
+        let letters: String = (0..53).map(|k| char::from(b'a' + ((7 * number + k) % 26) as u8)).collect();
+        let expected = format!("{number:08x} {letters}\r\n");
+        assert_eq!(line, &expected[..line.len()], "line {number}");
+    }
+}
+
+#[test]
+fn text_printed_right_before_the_end_arrives_whole() {
+    let ended = boot("app=pattern size=65536").with(0);
+    pattern_holds(&ended.stdout, 65536);
+}
+
+#[test]
+fn a_guest_that_never_ends_is_ended() {
+    let ended = run(repository(), &["run", "stage1", "--solution", "--timeout", "3", "--cmdline", "app=hang"]).with(3);
+    assert!(ended.stderr.contains("no end within 3 s"), "{}", ended.stderr);
+}
+
+#[test]
+fn what_is_typed_comes_back_and_reboot_and_quit_are_obeyed() {
+    let mut child =
+        harness(repository(), &["run", "stage1", "--solution", "--timeout", "120", "--cmdline", "app=echo"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let mut seen = String::new();
+    let mut piece = [0; 4096];
+    let mut wait_for = |what: &str, times: usize, seen: &mut String| {
+        while seen.matches(what).count() < times {
+            let count = stdout.read(&mut piece).unwrap();
+            assert!(count > 0, "the console ended before {what:?}:\n{seen}");
+            seen.push_str(&String::from_utf8_lossy(&piece[..count]));
+        }
+    };
+    wait_for("Stardust stage 1", 1, &mut seen);
+    stdin.write_all("gr\u{fc}\u{df}e \u{1f980} to Xen\r".as_bytes()).unwrap();
+    wait_for("gr\u{fc}\u{df}e \u{1f980} to Xen\r\n", 1, &mut seen);
+    stdin.write_all(b"\xff\xc3\r").unwrap();
+    stdin.write_all(b"reboot\r").unwrap();
+    wait_for("Stardust stage 1", 2, &mut seen);
+    stdin.write_all(b"quit\r").unwrap();
+    wait_for("bye: poweroff", 1, &mut seen);
+    let ended: Ended = child.wait_with_output().unwrap().into();
+    assert_eq!(ended.status, Some(0), "{seen}");
+    assert!(ended.stderr.contains("rebooted: it is domain "), "{}", ended.stderr);
+}
+
+#[test]
+fn requests_that_make_no_sense_are_refused_with_what_would() {
+    let said = |arguments: &[&str]| {
+        let mut all = vec!["run", "stage1", "--solution"];
+        all.extend(arguments);
+        run(repository(), &all).with(64).stderr
+    };
+    assert!(said(&["--memory", "0"]).contains("a guest needs memory"));
+    assert!(said(&["--memory", "9999999"]).contains("more than the test host can give"));
+    assert!(said(&["--memory", "64", "--maxmem", "32"]).contains("less than --memory"));
+    assert!(said(&["--disk", "/no/such/disk"]).contains("/no/such/disk"));
+    assert!(said(&["--vcpus", "0"]).contains("--vcpus"));
+    assert!(said(&["--forward", "80"]).contains("HOST:GUEST"));
+}
