@@ -15,7 +15,8 @@ record() {
 # A text as a picture of a terminal: the first argument is the command, the text comes on standard input.
 picture() {
     awk -v command="$1" '
-        function escape(text) { gsub(/&/, "\\&amp;", text); gsub(/</, "\\&lt;", text); gsub(/>/, "\\&gt;", text); return text }
+        function escape(text) { gsub(/&/, "\\&amp;", text); gsub(/</, "\\&lt;", text); gsub(/>/, "\\&gt;", text)
+            gsub(/ /, "\\&#160;", text); return text } # else spaces would be joined
         function show(text, colour) {
             lines++
             if (text == "") return
@@ -34,7 +35,7 @@ picture() {
             print "<!-- Made by book/record.sh from a real run. -->"
             printf "<rect width=\"%d\" height=\"%d\" rx=\"9\" fill=\"#16181f\"/>\n", width, height
             print "<g fill=\"#5b6270\"><circle cx=\"20\" cy=\"18\" r=\"5\"/><circle cx=\"38\" cy=\"18\" r=\"5\"/><circle cx=\"56\" cy=\"18\" r=\"5\"/></g>"
-            printf "<g font-family=\"ui-monospace,SFMono-Regular,Menlo,Consolas,monospace\" font-size=\"13\" xml:space=\"preserve\">\n%s</g>\n</svg>\n", body
+            printf "<g font-family=\"ui-monospace,SFMono-Regular,Menlo,Consolas,monospace\" font-size=\"13\">\n%s</g>\n</svg>\n", body
         }'
 }
 
