@@ -13,6 +13,7 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::process;
 use std::fmt;
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -106,8 +107,9 @@ fn serve(mdbook: &Path, app: &App, port: u16) -> Result<u8> {
     println!("http://127.0.0.1:{port}/ (Ctrl-C ends it; a changed page is built anew)");
     let mut command = mdbook_in(mdbook, app, "serve");
     command.args(["--hostname", "127.0.0.1", "--port", &port.to_string(), "--dest-dir"]);
-    let status = command.arg(app.course.root.join("target/book")).status().doing("start mdbook")?;
-    if status.success() { Ok(0) } else { Err(Error::fault(format!("mdBook ended: {status}"))) }
+    // mdBook takes this process over, so whatever ends the one ends the other.
+    let error = command.arg(app.course.root.join("target/book")).exec();
+    Err(Error::missing(format!("start {}: {error}", mdbook.display())))
 }
 
 /// What mdBook complains about.
