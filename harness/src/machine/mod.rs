@@ -82,7 +82,7 @@ impl Machine {
             Ok(boot) => boot,
             Err(error) if error.kind == ErrorKind::Missing => return Err(error),
             Err(error) => {
-                ui.note(&format!("{}\nBooting the test host anew.", error.message));
+                ui.note(&format!("Booting the test host anew: {}", error.message));
                 let snapshot = Snapshot::ensure(&recipe, Some(&snapshot), ui)?;
                 Boot::restore(&recipe, &snapshot, &deadlines)?
             }
