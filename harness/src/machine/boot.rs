@@ -11,6 +11,7 @@ use crate::machine::qmp::Qmp;
 use crate::machine::snapshot::{Recipe, Snapshot};
 use crate::machine::{Accelerator, Options};
 use serde_json::json;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -118,12 +119,13 @@ impl Boot {
     }
 }
 
-fn spec(recipe: &Recipe, state: Option<std::os::fd::OwnedFd>) -> Spec {
+fn spec(recipe: &Recipe, state: Option<OwnedFd>) -> Spec {
     let mut machine = machine(recipe.options, recipe.accelerator);
-    // What the machine does not see.
-    let restrict = if recipe.options.online { "off" } else { "on" };
+    // What the machine does not see. The boot that is saved needs none of it.
+    let restored = state.is_some();
+    let restrict = if recipe.options.online && restored { "off" } else { "on" };
     machine.extend(["-netdev".into(), format!("user,id=net0,restrict={restrict}")]);
-    if let Some(port) = recipe.options.gdb {
+    if let Some(port) = recipe.options.gdb.filter(|_| restored) {
         machine.extend(["-gdb".into(), format!("tcp:127.0.0.1:{port}")]);
     }
     Spec { machine, dir: recipe.image.dir.clone(), state }
