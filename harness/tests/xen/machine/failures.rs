@@ -1,9 +1,8 @@
 //! What goes wrong: QEMU dies, the harness dies, the saved machine is damaged, the disk is full.
 
-use crate::{image, start, start_in, until};
-use harness::{cache, error};
-use std::path::Path;
-use std::process::{Command, Stdio};
+use super::{start, start_in};
+use harness::cache;
+
 use std::time::{Duration, Instant};
 
 #[test]

@@ -1,6 +1,6 @@
 //! A Linux PV guest and its console, for the tests that drive one.
 
-use crate::{SCALE, image};
+use super::{SCALE, image};
 use harness::machine::{CreateOptions, Event, Machine, Reason};
 use std::time::{Duration, Instant};
 

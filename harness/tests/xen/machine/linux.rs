@@ -1,7 +1,7 @@
 //! What can be done to a guest, done to a Linux guest.
 
-use crate::guest::{Guest, linux};
-use crate::{shared, until};
+use super::guest::{Guest, linux};
+use super::{shared, until};
 use harness::machine::{Action, CreateOptions, Disk, Event, Forward, GUEST_ADDRESS, Reason, Vif};
 use std::time::{Duration, Instant};
 
