@@ -1,5 +1,6 @@
 //! What every command works with: the course, the cache, the way to show progress, and the parts put together.
 
+use crate::cache;
 use crate::check::report::Style;
 use crate::cli::Cli;
 use crate::course::{Course, Stage};
@@ -8,7 +9,6 @@ use crate::guest::{self, Guest};
 use crate::host::{self, HostImage};
 use crate::machine::{self, Machine};
 use crate::ui::Ui;
-use crate::cache;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use xshell::{Shell, cmd};
