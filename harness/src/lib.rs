@@ -31,14 +31,8 @@ pub mod run;
 pub mod status;
 pub mod stream;
 pub mod terminal;
+pub mod toolchain;
 pub mod ui;
-
-use std::ffi::OsString;
-
-/// The cargo that started the harness, or the one on the path.
-pub fn cargo() -> OsString {
-    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
-}
 
 /// The last `lines` lines of a text.
 pub fn tail(text: &str, lines: usize) -> String {

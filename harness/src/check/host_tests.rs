@@ -5,9 +5,8 @@
 
 use super::results::{FailedTest, HostTests, Status};
 use crate::error::Result;
-use crate::process;
+use crate::{process, toolchain};
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 /// What `lab_todo!` says in a host build.
@@ -17,13 +16,11 @@ const NOT_ATTEMPTED: &str = "is not attempted yet";
 ///
 /// A test that only meets an exercise nobody has begun does not count as failed.
 pub fn run(root: &Path, package: &str, features: &[String], limit: Duration) -> Result<HostTests> {
-    let mut command = Command::new(crate::cargo());
+    let mut command = toolchain::cargo(root);
     command
-        .current_dir(root)
         .args(["test", "--quiet", "--package", package, "--lib", "--target-dir", "target/host"])
         .args(["--features", &features.join(",")])
         .args(["--", "--test-threads", "2", "--format", "pretty", "--color", "never"]);
-    crate::guest::build::plain_environment(&mut command);
     // A backtrace of this machine's standard library says nothing about the exercise.
     command.env("RUST_BACKTRACE", "0");
     let finished = process::run(&mut command, limit)?;

@@ -7,6 +7,7 @@
 use super::diagnostics::{Diagnostic, Outcome};
 use crate::cache::Lock;
 use crate::error::{Context, Error, Kind, Result};
+use crate::toolchain;
 use crate::ui::{Step, Ui};
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -170,9 +171,8 @@ pub fn build(request: &Request, ui: &Ui) -> std::result::Result<Built, Failure> 
 fn command(request: &Request, dir: &Path) -> Result<Command> {
     let script = request.repo.join(LINKER_SCRIPT);
     let content = fs::read(&script).on("read", &script)?;
-    let mut cargo = Command::new("cargo");
-    // In the repository, so that its toolchain file decides, for an application elsewhere too.
-    cargo.current_dir(&request.repo).arg("rustc");
+    let mut cargo = toolchain::cargo(&request.repo);
+    cargo.arg("rustc");
     match &request.manifest {
         Some(manifest) => {
             cargo.arg("--manifest-path").arg(manifest);
@@ -193,29 +193,9 @@ fn command(request: &Request, dir: &Path) -> Result<Command> {
     // Cargo doesn't watch the linker script: its hash among the last step's flags makes a change relink.
     cargo.arg("--").arg(format!("-Clink-arg=-T{}", script.display()));
     cargo.arg(format!("--cfg=linker_script=\"{:08x}\"", crc32fast::hash(&content)));
-    plain_environment(&mut cargo);
     cargo.env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\x1f"));
     cargo.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     Ok(cargo)
-}
-
-/// Keeps the caller's own compiler settings out of a build that must come out the same for everybody.
-pub fn plain_environment(cargo: &mut Command) {
-    std::env::vars_os().filter(|(name, _)| misleads(&name.to_string_lossy())).for_each(|(name, _)| {
-        cargo.env_remove(name);
-    });
-}
-
-/// Whether an environment variable would change what is built: everything of cargo's and rustc's except how
-/// to reach a registry and where things are installed.
-fn misleads(name: &str) -> bool {
-    let kept = ["CARGO_HOME", "RUSTUP_HOME"].contains(&name)
-        || ["CARGO_NET_", "CARGO_HTTP_", "CARGO_REGISTRY_", "CARGO_REGISTRIES_"].iter().any(|p| name.starts_with(p));
-    let theirs = name.starts_with("CARGO")
-        || name.starts_with("RUSTC")
-        || name.starts_with("RUSTDOC")
-        || ["RUSTFLAGS", "RUSTUP_TOOLCHAIN", "RUST_TARGET_PATH"].contains(&name);
-    theirs && !kept
 }
 
 struct Run {
@@ -327,20 +307,6 @@ fn keep(linked: &Path, dir: &Path, variant: &str) -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_callers_environment_does_not_reach_the_build() {
-        for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR", "RUSTC_WRAPPER"]
-        {
-            assert!(misleads(name), "{name}");
-        }
-        for name in ["CARGO_PROFILE_GUEST_LTO", "CARGO_INCREMENTAL", "RUSTUP_TOOLCHAIN", "CARGO_PKG_NAME"] {
-            assert!(misleads(name), "{name}");
-        }
-        for name in ["PATH", "HOME", "CARGO_HOME", "CARGO_NET_OFFLINE", "RUSTUP_HOME", "RUST_BACKTRACE"] {
-            assert!(!misleads(name), "{name}");
-        }
-    }
 
     #[test]
     fn variants_have_names_of_their_own_and_order_does_not_matter() {

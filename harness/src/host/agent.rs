@@ -1,10 +1,9 @@
 //! Compiles the agent that runs in dom0.
 
 use crate::error::{Context, Error, Kind, Result};
-use crate::process;
 use crate::ui::Ui;
+use crate::{process, toolchain};
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 /// Far more than a slow machine needs, its downloads included.
@@ -18,13 +17,11 @@ pub fn build(repo: &Path, ui: &Ui) -> Result<Vec<u8>> {
     const TARGET: &str = "x86_64-unknown-linux-gnu";
     let _step = ui.step("Compiling the test host's agent");
     let target_dir = repo.join("target/agent");
-    let mut command = Command::new(crate::cargo());
+    let mut command = toolchain::cargo(repo);
     command
-        .current_dir(repo)
         .args(["build", "--quiet", "--package", "dom0-agent", "--bin", "dom0-agent"])
         .args(["--profile", "agent", "--target", TARGET, "--target-dir"])
         .arg(&target_dir);
-    crate::guest::build::plain_environment(&mut command);
     let built = process::run(&mut command, LIMIT)?;
     if built.status.is_none() {
         let text = format!("the test host's agent did not compile within {} minutes", LIMIT.as_secs() / 60);
