@@ -2,9 +2,9 @@
 
 use crate::cache;
 use crate::error::{Error, Result};
-use crate::guest::build::plain_environment;
 use crate::prerequisites;
 use crate::process;
+use crate::toolchain;
 use crate::ui::Ui;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,7 +22,7 @@ pub fn ensure(cache: &Path, root: &Path, ui: &Ui) -> Result<PathBuf> {
     }
     let name = format!("mdbook-{VERSION}");
     let program = |folder: &Path| folder.join("bin/mdbook");
-    let waiting = || ui.note(&format!("waiting for another harness that compiles mdBook {VERSION}"));
+    let waiting = || ui.note(&format!("Waiting for another harness that compiles mdBook {VERSION}"));
     let install = |folder: &Path| install(folder, root, ui);
     cache::entry(&cache.join("tools"), &name, |folder| is_right(&program(folder)), waiting, install)
         .map(|folder| program(&folder))
@@ -34,12 +34,10 @@ fn is_right(program: &Path) -> bool {
 }
 
 fn install(folder: &Path, root: &Path, ui: &Ui) -> Result<()> {
-    let what = format!("compiling mdBook {VERSION}, which makes the book: some minutes, once");
+    let what = format!("Compiling mdBook {VERSION}, which makes the book: some minutes, once");
     let _step = ui.step(&what);
-    let mut cargo = Command::new(crate::cargo());
-    plain_environment(&mut cargo);
-    // In the checkout, so that the toolchain is the course's.
-    cargo.current_dir(root).args(["install", "mdbook", "--locked", "--version", &format!("={VERSION}"), "--root"]);
+    let mut cargo = toolchain::cargo(root);
+    cargo.args(["install", "mdbook", "--locked", "--version", &format!("={VERSION}"), "--root"]);
     let finished = process::run(cargo.arg(folder), PATIENCE)?;
     if finished.success() {
         return Ok(());
