@@ -83,6 +83,8 @@ pub struct Exercise {
     pub difficulty: u32,
     /// The page of the book that explains the subject.
     pub book: String,
+    /// A nudge, the approach, and what is nearly the solution.
+    pub hints: [String; 3],
     /// Identifiers that this exercise may use though the rules ban them elsewhere.
     #[serde(default)]
     pub allow: Vec<String>,
@@ -101,6 +103,8 @@ pub struct Check {
     pub title: String,
     /// What it is worth.
     pub points: u32,
+    /// What it does, in a sentence or two for students.
+    pub explain: String,
     /// Seconds it may take on the reference machine.
     #[serde(default = "Check::default_timeout")]
     pub timeout: f64,
