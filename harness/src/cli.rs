@@ -38,6 +38,14 @@ pub enum Command {
     Hint(Hint),
     /// Says in words what the checks of an exercise do.
     Explain(Explain),
+    /// Shows the solution of an exercise that has passed, or with `--give-up`.
+    Solution(Solution),
+    /// Puts the starter of an exercise back; your file is kept.
+    Reset(Reset),
+    /// Shows what a stage adds to the one before it.
+    Diff(Diff),
+    /// Writes the zip to hand in.
+    Submit(Submit),
     /// Boots a stage and connects you to its console.
     Run(Run),
     /// Builds a stage's image, verifies it, and says how large it is.

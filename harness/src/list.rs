@@ -20,7 +20,8 @@ pub fn command(app: &App) -> Result<u8> {
 
 /// One line an exercise, under its stage.
 pub fn table(summary: &Summary, style: Style) -> String {
-    let mut text = String::new();
+    let heading = "  what    state             points    time  level  title";
+    let mut text = format!("{}\n", style.faint(heading));
     for (stage, exercises, whole) in &summary.stages {
         let heading = format!("stage {}: {} ({} points)", stage.number, stage.title, stage.points());
         // Writing to a string cannot fail.

@@ -5,7 +5,8 @@ use clap::error::ErrorKind;
 use harness::app::App;
 use harness::cli::{Cli, Command};
 use harness::error::{Error, Kind};
-use harness::{build, check, doctor, explain, hint, host_command, interrupt, list, next, run, status};
+use harness::{build, check, diff, doctor, explain, hint, host_command, interrupt, list, next, reset, run};
+use harness::{solution, status, submit};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -37,6 +38,10 @@ fn perform(cli: &Cli) -> Result<u8, Error> {
         Some(Command::Next) => next::command(&app),
         Some(Command::Hint(arguments)) => hint::command(&app, arguments),
         Some(Command::Explain(arguments)) => explain::command(&app, arguments),
+        Some(Command::Solution(arguments)) => solution::command(&app, arguments),
+        Some(Command::Reset(arguments)) => reset::command(&app, arguments),
+        Some(Command::Diff(arguments)) => diff::command(&app, arguments),
+        Some(Command::Submit(arguments)) => submit::command(&app, arguments),
         Some(Command::Run(arguments)) => run::command(&app, arguments),
         Some(Command::Build(arguments)) => build::command(&app, arguments),
         Some(Command::Doctor(arguments)) => doctor::command(&app, arguments),

@@ -69,7 +69,7 @@ pub struct Diff {
 pub struct Submit {
     /// A stage: stage1, 1, console.
     pub selector: String,
-    /// Where to write it, instead of .harness/stage1-console.zip.
+    /// Where to write it, instead of stage1-console.zip in this folder.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 }
