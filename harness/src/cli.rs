@@ -1,10 +1,12 @@
 //! The command line: what each command takes and how it is explained.
 
+mod outputs;
 mod student;
 
+pub use outputs::{Format, Outputs};
 pub use student::{Diff, Explain, Hint, Reset, Solution, Submit};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
 /// Builds, boots and checks the stages of Stardust under the real Xen.
@@ -75,7 +77,9 @@ pub struct Whose {
     cargo harness check 1b                  only exercise 1b\n  \
     cargo harness check stage1 --solution   the reference: shows that the set-up works\n  \
     cargo harness check stage1 --solution=1a  your work, with the reference for 1a\n  \
-    cargo harness check stage1 --format json --out results.json")]
+    cargo harness check stage1 --format json --out results.json\n  \
+    cargo harness check stage1 --format github --format junit --out junit.xml\n\n\
+    An --out belongs to the --format before it; a format without one goes to the screen.")]
 pub struct Check {
     /// A stage (stage1, 1, console) or an exercise (1a).
     pub selector: String,
@@ -94,22 +98,9 @@ pub struct Check {
     /// Draw the inputs from this number instead of a new one.
     #[arg(long)]
     pub seed: Option<u64>,
-    /// How to report.
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    pub format: Format,
-    /// Write the report in that format to a file; people's report goes to the screen all the same.
-    #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
-}
-
-/// How results are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people.
-    #[default]
-    Human,
-    /// results.json, version 1.
-    Json,
+    /// How to report, and where.
+    #[command(flatten)]
+    pub outputs: Outputs,
 }
 
 /// `harness run`.

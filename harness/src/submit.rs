@@ -128,7 +128,7 @@ mod tests {
         let bytes = pack(&submission, &files).unwrap();
         assert_eq!(bytes, pack(&submission, &files).unwrap());
         let mut zip = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
-        let names: Vec<String> = zip.file_names().map(str::to_owned).collect();
+        let names: Vec<String> = zip.file_names().map(|name| name.unwrap().into_owned()).collect();
         assert_eq!(names, ["submission.toml", "stages/x/src/a.rs", "b.rs"]);
         let read = |mut file: zip::read::ZipFile<_>| std::io::read_to_string(&mut file).unwrap();
         assert_eq!(read(zip.by_index(1).unwrap()), files[0].1);

@@ -6,9 +6,12 @@
 //! Points come from tier 3 alone.
 
 pub mod expect;
+mod github;
 mod host_tests;
 mod judge;
+mod junit;
 pub mod live;
+mod output;
 mod records;
 pub mod report;
 pub mod results;
@@ -68,21 +71,7 @@ pub fn command(app: &App, arguments: &cli::Check) -> Result<u8> {
     };
     let results = check(app, &request)?;
     crate::progress::record(app, stage, &results);
-    let json = || {
-        let text = serde_json::to_string_pretty(&results);
-        text.map(|text| text + "\n").map_err(|error| Error::fault(format!("write the results as JSON: {error}")))
-    };
-    let human = report::human(&results, stage, &app.course.root, app.style);
-    match (&arguments.out, arguments.format) {
-        (None, cli::Format::Human) => print!("{human}"),
-        (None, cli::Format::Json) => print!("{}", json()?),
-        (Some(file), format) => {
-            print!("{human}");
-            let plain = || report::human(&results, stage, &app.course.root, report::Style::default());
-            let text = if format == cli::Format::Json { json()? } else { plain() };
-            std::fs::write(file, text).on("write", file)?;
-        }
-    }
+    output::write(app, stage, &results, &arguments.outputs)?;
     Ok(results.exit())
 }
 
