@@ -4,7 +4,7 @@ mod outputs;
 mod student;
 
 pub use outputs::{Format, Outputs};
-pub use student::{Diff, Explain, Hint, Reset, Solution, Submit};
+pub use student::{Completions, Diff, Explain, Hint, Man, Reset, Solution, Submit, Watch};
 
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -13,8 +13,8 @@ use std::path::PathBuf;
 #[derive(Debug, Parser)]
 #[command(name = "harness", bin_name = "cargo harness", version, max_term_width = 100)]
 #[command(after_help = "Without a command: where you stand, and what to type next.\n\n\
-    Exit status: 0 all is well; 1 checks failed; 2 does not compile; 3 the guest crashed, hung or ran out\n\
-    of time; 4 a rule is broken; 64 wrong usage; 69 the machine lacks something; 70 the harness failed.")]
+    Exit status: 0 all is well; 1 checks failed; 2 does not compile; 3 the guest crashed, hung or ran out\
+    \x20of time; 4 a rule is broken; 64 wrong usage; 69 the machine lacks something; 70 the harness failed.")]
 pub struct Cli {
     /// No colour, also on a terminal (NO_COLOR does the same).
     #[arg(long, global = true)]
@@ -32,6 +32,8 @@ pub struct Cli {
 pub enum Command {
     /// Checks your work on a stage: compiles it, runs its host tests, boots it under Xen.
     Check(Check),
+    /// Checks an exercise whenever you save it.
+    Watch(Watch),
     /// Lists the stages and exercises: points, minutes, difficulty, and how far you are.
     List,
     /// Says the one next thing to do.
@@ -60,6 +62,10 @@ pub enum Command {
         #[command(subcommand)]
         command: Host,
     },
+    /// Prints completions for a shell.
+    Completions(Completions),
+    /// Prints the manual page.
+    Man(Man),
 }
 
 /// Whose work is taken.

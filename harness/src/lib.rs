@@ -20,6 +20,7 @@ pub mod build;
 pub mod cache;
 pub mod check;
 pub mod cli;
+pub mod completions;
 pub mod course;
 pub mod diff;
 pub mod doctor;
@@ -32,6 +33,7 @@ pub mod host_command;
 pub mod interrupt;
 pub mod list;
 pub mod machine;
+pub mod man;
 pub mod next;
 pub mod prerequisites;
 pub mod process;
@@ -44,6 +46,7 @@ pub mod stream;
 pub mod submit;
 pub mod terminal;
 pub mod ui;
+pub mod watch;
 
 use std::ffi::OsString;
 

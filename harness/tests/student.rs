@@ -4,8 +4,10 @@ mod common;
 
 use common::{Ended, Lab, repository, run};
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// A checkout with a history in git and nothing that has been built: enough for all that compiles nothing.
@@ -173,4 +175,129 @@ fn a_check_is_remembered_until_its_file_changes() {
     // What the reference earns is nobody's progress.
     lab.run(&["check", "stage1", "--solution"]).with(0);
     assert_eq!([state("1a"), state("1b")], ["stale", "not begun"]);
+}
+
+#[test]
+fn an_error_in_another_exercise_is_not_held_against_this_one() {
+    let lab = Lab::solved();
+    let _ = fs::remove_file(lab.root().join(".harness/progress.toml"));
+    lab.change("ring.rs", "pub fn write(", "pub fn write((");
+    let said = lab.run(&["check", "1b"]).with(2).stdout;
+    assert!(said.contains("next: edit stages/stage1-console/src/ring.rs"), "{said}");
+    let list = lab.run(&["list"]).stdout;
+    assert!(list.contains("1b      begun") && list.contains("1a      begun"), "{list}");
+}
+
+#[test]
+fn reports_for_machines_come_beside_the_one_for_people() {
+    let lab = Lab::starters();
+    let summary = lab.root().join("summary.md");
+    let _ = fs::remove_file(&summary);
+    let arguments = ["check", "stage1", "--format", "github", "--format", "junit", "--out", "junit.xml"];
+    let mut command = common::harness(lab.root(), &arguments);
+    let ended = Ended::from(command.env("GITHUB_STEP_SUMMARY", &summary).output().unwrap()).with(1);
+    assert!(ended.stdout.starts_with("stage 1: Boot and console"), "{}", ended.stdout);
+    let warning = format!("::warning file={RING},line=15,title=1a Write to the console ring::not attempted");
+    assert!(ended.stdout.contains(&warning), "{}", ended.stdout);
+    assert!(fs::read_to_string(summary).unwrap().starts_with("### stage1-console: 0 of 100 points"));
+    let xml = fs::read_to_string(lab.root().join("junit.xml")).unwrap();
+    assert!(xml.contains("failures=\"0\" errors=\"0\" skipped=\"18\""), "{xml}");
+    let refused = lab.run(&["check", "stage1", "--format", "json", "--format", "junit"]).with(64).stderr;
+    assert!(refused.contains("one report only can have the screen"), "{refused}");
+}
+
+#[test]
+fn completions_and_the_manual_page_need_no_checkout() {
+    let folder = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(run(folder.path(), &["completions", shell]).with(0).stdout.contains("hint"), "{shell}");
+    }
+    assert!(run(folder.path(), &["man"]).with(0).stdout.contains("harness"));
+    run(folder.path(), &["man", "--out", "pages"]).with(0);
+    assert!(folder.path().join("pages/harness-check.1").is_file());
+    run(folder.path(), &["completions", "tcsh"]).with(64);
+}
+
+/// A command under way, whose output is read line by line.
+struct Underway {
+    child: std::process::Child,
+    lines: std::sync::mpsc::Receiver<String>,
+}
+
+impl Underway {
+    fn start(folder: &Path, arguments: &[&str]) -> Self {
+        let mut command = common::harness(folder, arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let (sender, lines) = std::sync::mpsc::channel();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)).unwrap_or_default()
+        });
+        Self { child, lines }
+    }
+
+    fn type_line(&mut self, text: &str) {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{text}").unwrap();
+    }
+
+    /// All lines up to one that holds `text`.
+    #[track_caller]
+    fn until(&mut self, text: &str) -> Vec<String> {
+        let mut said = Vec::new();
+        loop {
+            match self.lines.recv_timeout(Duration::from_secs(180)) {
+                Ok(line) => said.push(line),
+                Err(error) => panic!("{error}: no {text:?} in {said:#?}"),
+            }
+            if said.last().is_some_and(|line| line.contains(text)) {
+                return said;
+            }
+        }
+    }
+
+    fn end(mut self) -> Option<i32> {
+        drop(self.child.stdin.take());
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        // A test that failed half-way leaves it running.
+        let _ = self.child.kill();
+    }
+}
+
+#[test]
+fn watch_checks_what_is_saved_and_answers_keys() {
+    let lab = Lab::starters();
+    let _ = fs::remove_file(lab.root().join(".harness/progress.toml"));
+    let mut watch = Underway::start(lab.root(), &["watch", "stage1"]);
+    watch.until("q quit");
+    lab.solve("ring.rs");
+    let said = watch.until("q quit").join("\n");
+    assert!(said.contains("30 of 30 points") && said.contains("watching 1a: 1 of 3 exercises"), "{said}");
+    // A remark at the end is no other image.
+    let path = lab.root().join(RING);
+    let solved = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("{solved}// a remark\n")).unwrap();
+    watch.until("the image is the one that was checked before");
+    watch.until("q quit");
+    lab.change("ring.rs", "pub fn write(", "pub fn write((");
+    watch.until("unclosed delimiter");
+    watch.until("q quit");
+    watch.type_line("next");
+    // It was checked as it is now.
+    let said = watch.until("q quit").join("\n");
+    assert!(said.contains("1a Write to the console ring [does not compile]"), "{said}");
+    watch.type_line("hint");
+    watch.until("hint 1 of 3");
+    watch.type_line("hint");
+    watch.until("hint 2 of 3");
+    watch.type_line("list");
+    watch.until("1.live");
+    watch.type_line("q");
+    assert_eq!(watch.end(), Some(0));
+    // Input that has ended ends a watch too.
+    assert_eq!(Underway::start(lab.root(), &["watch", "1b"]).end(), Some(0));
 }

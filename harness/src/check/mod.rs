@@ -161,7 +161,7 @@ fn compile(app: &App, request: &Request, results: &mut Results) -> Result<Option
             Ok(Some(guest))
         }
         Err(Failure::Compile(diagnostics)) => {
-            blame(results, &diagnostics);
+            blame(results, request.stage, &diagnostics);
             Ok(None)
         }
         Err(Failure::Other(error)) => Err(error),
@@ -169,7 +169,7 @@ fn compile(app: &App, request: &Request, results: &mut Results) -> Result<Option
 }
 
 /// Puts each of the compiler's errors to the exercise whose file it is in.
-fn blame(results: &mut Results, diagnostics: &[Diagnostic]) {
+fn blame(results: &mut Results, stage: &Stage, diagnostics: &[Diagnostic]) {
     let errors = || diagnostics.iter().filter(|diagnostic| diagnostic.error);
     for result in &mut results.exercises {
         let own = |diagnostic: &&Diagnostic| diagnostic.file.as_deref().is_some_and(|file| result.file == file);
@@ -185,6 +185,14 @@ fn blame(results: &mut Results, diagnostics: &[Diagnostic]) {
         let text: Vec<&str> = errors().map(|diagnostic| diagnostic.rendered.trim_end()).collect();
         let text = text.join("\n\n");
         results.exercises.iter_mut().for_each(|result| fail_all(result, Status::Build, &text));
+        // An exercise that is compiled in though not checked: it is the one to mend.
+        let others: Vec<PathBuf> = stage.lab.exercises.iter().map(|exercise| stage.exercise_path(exercise)).collect();
+        let other = errors()
+            .find_map(|error| Some((others.iter().find(|other| error.file.as_ref() == Some(other))?, error.line)));
+        if let (Some((file, line)), [only]) = (other, &mut results.exercises[..]) {
+            only.file.clone_from(file);
+            only.line = line.map(|line| line as usize);
+        }
     }
 }
 
