@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::check::report::Style;
 use crate::error::Result;
-use crate::progress::{Standing, State, Summary};
+use crate::progress::{StageStanding, Standing, State, Summary};
 use std::fmt::Write;
 
 /// Width of the bar in characters.
@@ -22,7 +22,7 @@ pub fn command(app: &App) -> Result<u8> {
 pub fn table(summary: &Summary, style: Style) -> String {
     let heading = "  what    state             points    time  level  title";
     let mut text = format!("{}\n", style.faint(heading));
-    for (stage, exercises, whole) in &summary.stages {
+    for StageStanding { stage, exercises, whole } in &summary.stages {
         let heading = format!("stage {}: {} ({} points)", stage.number, stage.title, stage.points());
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{}", style.strong(&heading));

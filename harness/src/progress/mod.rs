@@ -8,7 +8,7 @@
 pub mod key;
 mod state;
 
-pub use state::{Next, Standing, State, Summary};
+pub use state::{Next, StageStanding, Standing, State, Summary};
 
 use crate::app::App;
 use crate::cache::Lock;
