@@ -12,8 +12,8 @@ use crate::Errno;
 pub unsafe fn call(number: u64, arguments: [u64; 4]) -> i64 {
     let [first, second, third, fourth] = arguments;
     let result: i64;
-    // SAFETY: by this function's contract. Without `nomem` the compiler expects that any memory may have changed, and every
-    // register that Xen or `syscall` may spoil is named.
+    // SAFETY: by this function's contract. Without `nomem` the compiler expects that any memory may have
+    // changed, and every register that Xen or `syscall` may spoil is named.
     unsafe {
         asm!(
             "syscall",

@@ -199,7 +199,7 @@ fn blame(results: &mut Results, stage: &Stage, diagnostics: &[Diagnostic]) {
 /// Tier 2. Returns whether to go on.
 fn host_tests_pass(app: &App, request: &Request, results: &mut Results) -> Result<bool> {
     let features = features(request.stage, &request.references);
-    let step = app.ui.step("running the host tests");
+    let step = app.ui.step("Running the host tests");
     let limit = Duration::from_secs_f64(60.0 * app.scale(request.scale));
     let tests = host_tests::run(&app.course.root, &request.stage.package, &features, limit)?;
     drop(step);
@@ -210,7 +210,7 @@ fn host_tests_pass(app: &App, request: &Request, results: &mut Results) -> Resul
 
 /// Tier 3.
 fn boot(app: &App, request: &Request, results: &mut Results, machine: &Machine, guest: &Guest) -> Result<()> {
-    let step = app.ui.step(&format!("stage {} runs under Xen", request.stage.number));
+    let step = app.ui.step(&format!("Running stage {} under Xen", request.stage.number));
     let scale = app.scale(request.scale);
     let plan = plan(request, scale);
     let image = std::fs::read(&guest.image).on("read", &guest.image)?;

@@ -148,8 +148,8 @@ pub fn build(request: &Request, ui: &Ui) -> std::result::Result<Built, Failure> 
     let dir = request.target_dir();
     fs::create_dir_all(&dir).on("make", &dir)?;
     // Variants of a package share the path that cargo links to. Held until the ELF has a name of its own.
-    let step = ui.step(&format!("building {}", request.package));
-    let _lock = Lock::wait(&dir.join("harness.lock"), || step.say("waiting for another harness's build"))?;
+    let step = ui.step(&format!("Building {}", request.package));
+    let _lock = Lock::wait(&dir.join("harness.lock"), || step.say("Waiting for another harness's build"))?;
     let mut child = command(request, &dir)?.spawn().map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
             Error::missing("cargo is not on the PATH").next("install Rust with rustup: https://rustup.rs")
@@ -237,7 +237,7 @@ fn watch(child: &mut Child, request: &Request, step: &Step) -> Result<Run> {
         let status_lines = scope.spawn(move || {
             let mut text = String::new();
             lines(stderr, |line| {
-                step.say(&format!("building {}: {}", request.package, line.trim()));
+                step.say(&format!("Building {}: {}", request.package, line.trim()));
                 text.push_str(line);
                 text.push('\n');
             });

@@ -4,12 +4,13 @@
 //! against the archive's signatures.
 
 use super::lock::Package;
+use crate::cache;
 use crate::error::{Context, Error, Result};
 use crate::ui::Ui;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// apt with its state in a folder.
 pub struct Apt {
@@ -39,13 +40,17 @@ impl Apt {
         fs::write(&conf, configuration(dir, release, root)).on("write", &conf)?;
         let apt = Self { dir: dir.to_owned() };
         let _step = ui.step("Reading Debian's package lists (apt-get update)");
-        let output = apt.command("apt-get").args(["-q", "update"]).output().map_err(absent)?;
+        let lists = dir.join("state/lists");
+        let mut update = apt.command("apt-get");
+        let updated = apt.watch(update.args(["-q", "update"]), "update", || size_of(&lists));
         // A source that fails is no reason to stop while the others serve: a package that is missing then says so.
-        let lists = fs::read_dir(dir.join("state/lists")).on("read the package lists in", dir)?;
-        if lists.flatten().any(|file| file.file_name().to_string_lossy().contains("_Packages")) {
+        let files = fs::read_dir(&lists).on("read the package lists in", &lists)?;
+        if files.flatten().any(|file| file.file_name().to_string_lossy().contains("_Packages")) {
             return Ok(apt);
         }
-        Err(Error::missing(format!("apt-get update found no package lists: {}", last_words(&output.stderr)))
+        updated?;
+        // apt-get calls it a success.
+        Err(Error::missing(format!("apt-get update found no package lists: {}", apt.complaints("update")))
             .next(WITHOUT_NETWORK))
     }
 
@@ -68,28 +73,52 @@ impl Apt {
         let noun = if packages.len() == 1 { "package" } else { "packages" };
         let text = format!("Downloading {} {noun} of Xen and Linux from Debian's archive", packages.len());
         let step = ui.transfer(&text, bytes);
-        let mut child = self
-            .command("apt-get")
-            .args(["-q", "download"])
-            .args(packages.iter().map(|package| format!("{}={}", package.name, package.version)))
-            .current_dir(into)
-            .stdout(Stdio::null())
-            .stderr(fs::File::create(self.dir.join("log/download")).on("write in", &self.dir)?)
-            .spawn()
-            .map_err(absent)?;
+        let mut download = self.command("apt-get");
+        download.args(["-q", "download"]).current_dir(into);
+        download.args(packages.iter().map(|package| format!("{}={}", package.name, package.version)));
+        self.watch(&mut download, "download", || {
+            let done = size_of(into);
+            step.at(done);
+            done
+        })
+    }
+
+    /// Removes the lists: a hundred megabytes that the next time brings up to date by fetching a tenth of that.
+    pub fn close(self) -> Result<()> {
+        cache::remove(&self.dir)
+    }
+
+    /// Runs apt, whose complaints go to `log/NAME`, and stops it when `progress` has stood still for too long.
+    fn watch(&self, command: &mut Command, name: &str, mut progress: impl FnMut() -> u64) -> Result<()> {
+        let log = self.dir.join("log").join(name);
+        let complaints = fs::File::create(&log).on("write", &log)?;
+        let mut child = command.stdout(Stdio::null()).stderr(complaints).spawn().map_err(absent)?;
+        let (mut reached, mut since) = (0, Instant::now());
         let status = loop {
             if let Some(status) = child.try_wait().doing("wait for apt-get")? {
                 break status;
             }
-            step.at(size_of(into));
+            let now = progress();
+            if now != reached {
+                (reached, since) = (now, Instant::now());
+            } else if since.elapsed() > STALL {
+                // It may have ended this moment, which is as good.
+                let _ = child.kill();
+                let _ = child.wait();
+                let seconds = STALL.as_secs();
+                return Err(Error::missing(format!("apt-get {name} stood still for {seconds} s after {now} bytes"))
+                    .next(WITHOUT_NETWORK));
+            }
             std::thread::sleep(Duration::from_millis(100));
         };
         if status.success() {
             return Ok(());
         }
-        let log = fs::read(self.dir.join("log/download")).unwrap_or_default();
-        Err(Error::missing(format!("apt-get could not download the test host's packages: {}", last_words(&log)))
-            .next(WITHOUT_NETWORK))
+        Err(Error::missing(format!("apt-get {name} failed: {}", self.complaints(name))).next(WITHOUT_NETWORK))
+    }
+
+    fn complaints(&self, name: &str) -> String {
+        last_words(&fs::read(self.dir.join("log").join(name)).unwrap_or_default())
     }
 
     fn command(&self, program: &str) -> Command {
@@ -99,6 +128,9 @@ impl Apt {
         command
     }
 }
+
+/// How long apt may make no progress. It gives up on a silent server itself after a few tries of 30 s.
+const STALL: Duration = Duration::from_secs(180);
 
 const WITHOUT_NETWORK: &str = "check the network and try again, or make the test host on another machine with \
      `cargo harness host export FILE` and take it over here with `cargo harness host import FILE`";

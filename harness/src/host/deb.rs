@@ -20,6 +20,12 @@ enum Node {
 }
 
 impl Tree {
+    /// A tree of files made up for a test.
+    #[cfg(test)]
+    pub fn of(files: impl IntoIterator<Item = (String, Vec<u8>)>) -> Self {
+        Self { nodes: files.into_iter().map(|(path, data)| (path, Node::File(data))).collect() }
+    }
+
     /// Adds the files of the package `deb` that `wanted` picks by path, and all its links.
     pub fn add(&mut self, deb: &Path, wanted: impl Fn(&str) -> bool) -> Result<()> {
         let mut child = Command::new("dpkg-deb")
@@ -41,8 +47,8 @@ impl Tree {
             None => Ok(()),
         };
         let output = child.wait_with_output().doing("wait for dpkg-deb")?;
-        // dpkg-deb's own words explain more than the broken archive that it leaves.
-        if !output.status.success() && read.is_ok() | !output.stderr.is_empty() {
+        if !output.status.success() && !output.stderr.is_empty() {
+            // They explain more than the broken archive does.
             let words = String::from_utf8_lossy(&output.stderr);
             return Err(Error::fault(format!("dpkg-deb cannot unpack {}: {}", deb.display(), words.trim())));
         }

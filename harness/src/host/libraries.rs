@@ -87,6 +87,20 @@ mod tests {
     }
 
     #[test]
+    fn the_closure_holds_what_is_needed_and_what_the_recipe_adds() {
+        let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        let mut paths = needs("test", &program).unwrap();
+        paths.push(format!("{FOLDER}/libextra.so.1"));
+        let files = paths.iter().map(|path| (path.clone(), b"script".to_vec()));
+        let tree = Tree::of(files.chain([(format!("{FOLDER}/unused.so"), Vec::new())]));
+        let programs = [("test", &program[..])].into_iter();
+        let found = closure(&tree, programs, &["libextra.so.1".to_owned()]).unwrap();
+        paths.sort();
+        paths.dedup();
+        assert_eq!(found.into_keys().collect::<Vec<_>>(), paths);
+    }
+
+    #[test]
     fn libraries_never_come_from_the_machine() {
         let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
         let error = closure(&Tree::default(), [("test", &program[..])].into_iter(), &[]).unwrap_err();

@@ -11,6 +11,7 @@ mod apt;
 mod content;
 mod deb;
 mod initramfs;
+mod inventory;
 mod libraries;
 mod lock;
 mod manifest;
@@ -18,6 +19,8 @@ mod modules;
 mod packages;
 mod recipe;
 mod transport;
+
+pub use inventory::{Cached, clean, describe};
 
 use crate::cache;
 use crate::error::{Context, Error, Result};
@@ -103,7 +106,7 @@ pub fn ensure(root: &Path, options: &Options, ui: &Ui) -> Result<HostImage> {
     };
     if options.locked && !image.replaced.is_empty() {
         return Err(Error::missing(format!(
-            "the test host in the cache has other packages than the lock file ({}), and --locked refuses them",
+            "The test host in the cache has other packages than the lock file ({}), and --locked refuses them",
             image.replaced.join(", ")
         ))
         .next("go without --locked, or import a test host made from the locked packages"));
@@ -119,7 +122,7 @@ fn imported(root: &Path, recipe: &Recipe, options: &Options, ui: &Ui) -> Result<
         return Ok(None);
     }
     if let Some(file) = manifest.damaged(&dir) {
-        ui.note(&format!("the imported test host is damaged ({file}): not using it"));
+        ui.note(&format!("The imported test host is damaged ({file}): not using it"));
         return Ok(None);
     }
     Ok(Some(HostImage::new(dir, manifest)))
@@ -139,11 +142,11 @@ fn built(root: &Path, recipe: &Recipe, options: &Options, ui: &Ui) -> Result<Hos
         if let Some(file) = &damaged
             && !damage_told.replace(true)
         {
-            ui.note(&format!("the test host in the cache is damaged ({file}): building it again"));
+            ui.note(&format!("The test host in the cache is damaged ({file}): building it again"));
         }
         damaged.is_none()
     };
-    let waiting = || ui.note("waiting for another harness that is building the test host");
+    let waiting = || ui.note("Waiting for another harness that is building the test host");
     let dir = cache::entry(&folder(root), &name, valid, waiting, |dir| {
         build(root, recipe, &release, &source, options, dir, ui)
     })
@@ -169,14 +172,14 @@ fn build(
     dir: &Path,
     ui: &Ui,
 ) -> Result<()> {
-    ui.note(&format!("building the Xen test host from the packages of Debian {release}, once"));
+    ui.note(&format!("Building the Xen test host from the packages of Debian {release}, once"));
     let locked = lock::read(&recipe::lock_file(&options.repo, release))?;
     let set = {
         let _lock = packages_lock(root, ui)?;
         packages::Source { recipe, release, dir: &folder(root), ui }.fetch(&locked, options.locked)?
     };
     if locked.is_empty() {
-        ui.note(&format!("there is no lock file for Debian {release}: using the packages that its archive has now"));
+        ui.note(&format!("There is no lock file for Debian {release}: using the packages that its archive has now"));
     } else if !set.replaced.is_empty() {
         ui.note(&packages::notice(&set.replaced));
     }
@@ -191,7 +194,7 @@ fn packages_lock(root: &Path, ui: &Ui) -> Result<cache::Lock> {
     let dir = folder(root);
     fs::create_dir_all(&dir).on("make the cache folder", &dir)?;
     cache::Lock::wait(&dir.join("packages.lock"), || {
-        ui.note("waiting for another harness that is downloading packages")
+        ui.note("Waiting for another harness that is downloading packages")
     })
 }
 
@@ -207,7 +210,7 @@ pub fn export(root: &Path, options: &Options, file: &Path, ui: &Ui) -> Result<Ho
 pub fn import(root: &Path, options: &Options, file: &Path, ui: &Ui) -> Result<HostImage> {
     let recipe = Recipe::read(&options.repo)?;
     let _step = ui.step(&format!("Reading {}", file.display()));
-    let waiting = || ui.note("waiting for another harness that is importing a test host");
+    let waiting = || ui.note("Waiting for another harness that is importing a test host");
     let dir = cache::entry(
         &folder(root),
         IMPORTED,
@@ -230,80 +233,6 @@ pub fn refresh_lock(root: &Path, options: &Options, ui: &Ui) -> Result<(PathBuf,
     let new = packages::Source { recipe: &recipe, release: &release, dir: &folder(root), ui }.current()?;
     lock::write(&path, &release, &new)?;
     Ok((path, lock::differences(&old, &new)))
-}
-
-/// Something in the cache that belongs to the test host.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cached {
-    /// Its folder.
-    pub path: PathBuf,
-    /// What it is, for people.
-    pub what: String,
-    /// The bytes that it takes.
-    pub bytes: u64,
-}
-
-/// What the cache at `root` holds of test hosts: images, then packages.
-pub fn describe(root: &Path) -> Result<Vec<Cached>> {
-    let (mut images, mut rest) = (Vec::new(), Vec::new());
-    for path in entries(&folder(root))? {
-        let bytes = bytes(&path)?;
-        match Manifest::read(&path) {
-            Ok(manifest) => {
-                let imported = if path.ends_with(IMPORTED) { ", imported" } else { "" };
-                let Manifest { id, release, xen, kernel, .. } = &manifest;
-                let state = manifest.damaged(&path).map_or(String::new(), |file| format!(", damaged: {file}"));
-                let what = format!("image {id}: Xen {xen}, Linux {kernel}, from Debian {release}{imported}{state}");
-                images.push(Cached { path, what, bytes });
-            }
-            Err(_) if path.ends_with("packages") => {
-                rest.push(Cached { path, what: "downloaded packages".into(), bytes });
-            }
-            Err(_) if path.ends_with("apt") => rest.push(Cached { path, what: "package lists".into(), bytes }),
-            Err(_) if path.is_dir() => rest.push(Cached { path, what: "unfinished image".into(), bytes }),
-            Err(_) => {}
-        }
-    }
-    images.append(&mut rest);
-    Ok(images)
-}
-
-/// Removes all that [`describe`] lists and returns the bytes freed. Waits for whoever is building.
-pub fn clean(root: &Path, ui: &Ui) -> Result<u64> {
-    let freed = describe(root)?.iter().map(|item| item.bytes).sum();
-    let dir = folder(root);
-    let waiting = || ui.note("waiting for another harness that is building the test host");
-    for path in entries(&dir)? {
-        if path.is_dir() {
-            // Packages and apt's folder have one lock; an image has its own, which its temporary folder shares.
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let lock = if name == "apt" { "packages" } else { name.trim_end_matches(".making") };
-            let _lock = cache::Lock::wait(&dir.join(format!("{lock}.lock")), waiting)?;
-            cache::remove(&path)?;
-        }
-    }
-    Ok(freed)
-}
-
-fn entries(dir: &Path) -> Result<Vec<PathBuf>> {
-    let items = match fs::read_dir(dir) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        items => items.on("read", dir)?,
-    };
-    let mut paths = Vec::new();
-    for item in items {
-        paths.push(item.on("read", dir)?.path());
-    }
-    paths.sort();
-    Ok(paths)
-}
-
-fn bytes(path: &Path) -> Result<u64> {
-    let data = fs::symlink_metadata(path).on("look at", path)?;
-    if !data.is_dir() {
-        return Ok(data.len());
-    }
-    entries(path)?.iter().map(|path| bytes(path)).sum()
 }
 
 /// The machine's Debian release by codename.

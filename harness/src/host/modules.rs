@@ -127,6 +127,60 @@ mod tests {
         assert!(parse_depends(b"").is_empty());
     }
 
+    /// An ELF file with nothing but a `.modinfo` section and the table of section names.
+    fn module(depends: &str) -> Vec<u8> {
+        const NAMES: &[u8] = b"\0.modinfo\0.shstrtab\0";
+        let modinfo = format!("license=GPL\0depends={depends}\0");
+        let mut file = b"\x7fELF\x02\x01\x01".to_vec();
+        file.resize(16, 0);
+        let end = 64 + modinfo.len() + NAMES.len();
+        for half in [1_u16, 62, 1, 0] {
+            file.extend(half.to_le_bytes());
+        }
+        for word in [0, 0, end as u64] {
+            file.extend(word.to_le_bytes());
+        }
+        for half in [0_u16, 0, 64, 56, 0, 64, 3, 2] {
+            file.extend(half.to_le_bytes());
+        }
+        file.extend(modinfo.as_bytes());
+        file.extend(NAMES);
+        let sections = [(0_u32, 0_u32, 0, 0), (1, 1, 64, modinfo.len()), (10, 3, 64 + modinfo.len(), NAMES.len())];
+        for (name, kind, offset, size) in sections {
+            file.extend(name.to_le_bytes());
+            file.extend(kind.to_le_bytes());
+            for word in [0, 0, offset as u64, size as u64, 0, 1, 0] {
+                file.extend(word.to_le_bytes());
+            }
+        }
+        file
+    }
+
+    fn kernel() -> Tree {
+        let at = |path: &str| format!("usr/lib/modules/6.1/kernel/{path}");
+        Tree::of([
+            (at("net/bridge/bridge.ko"), module("stp,llc")),
+            (at("net/802/stp.ko"), module("llc")),
+            (at("net/llc/llc.ko"), module("")),
+            (at("drivers/xen/xen-evtchn.ko"), module("packet_thing")),
+            ("usr/lib/modules/6.1/modules.builtin".to_owned(), b"kernel/net/packet-thing.ko\n".to_vec()),
+        ])
+    }
+
+    #[test]
+    fn a_module_comes_once_and_after_those_it_depends_on() {
+        let wanted = ["xen-evtchn a=1 b", "packet_thing", "bridge", "llc x"].map(str::to_owned);
+        let order = load_order(&kernel(), "6.1", &wanted).unwrap();
+        let lines: Vec<_> = order.iter().map(|module| format!("{} {}", module.name, module.parameters)).collect();
+        assert_eq!(lines, ["xen_evtchn a=1 b", "llc ", "stp ", "bridge "]);
+    }
+
+    #[test]
+    fn an_unknown_module_is_named() {
+        let error = load_order(&kernel(), "6.1", &["xen-none".to_owned()]).unwrap_err();
+        assert_eq!(error.message, "kernel 6.1 has no module xen_none");
+    }
+
     #[test]
     fn names_are_the_kernels() {
         assert_eq!(module_name("kernel/drivers/xen/xen-evtchn.ko.xz").unwrap(), "xen_evtchn");

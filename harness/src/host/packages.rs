@@ -7,6 +7,7 @@
 use super::apt::Apt;
 use super::lock::{self, Package};
 use super::recipe::{self, Names, Recipe};
+use crate::cache;
 use crate::error::{Context, Error, Result};
 use crate::ui::Ui;
 use sha2::{Digest, Sha256};
@@ -48,6 +49,13 @@ impl Source<'_> {
     /// The packages of `locked`, or those that the archive has now if some of them are gone; `refuse` makes that an
     /// error. Downloads what the store lacks.
     pub fn fetch(&self, locked: &[Package], refuse: bool) -> Result<Set> {
+        if refuse && locked.is_empty() {
+            return Err(Error::missing(format!(
+                "there is no lock file for Debian {}, and --locked allows no other packages",
+                self.release
+            ))
+            .next("go without --locked, or make one with `cargo harness host lock`"));
+        }
         let store = self.store()?;
         let usable = self.locked_names(locked);
         if let Some(names) = &usable
@@ -65,16 +73,26 @@ impl Source<'_> {
             _ => lock::differences(locked, &packages),
         };
         if refuse && !replaced.is_empty() {
-            return Err(refused(&replaced, self.release, locked.is_empty()));
+            return Err(Error::missing(format!(
+                "the archive no longer has the locked packages ({}), and --locked allows no others",
+                summary(&replaced)
+            ))
+            .next(
+                "go without --locked, import a test host made from the locked packages, or refresh the lock with \
+                 `cargo harness host lock`",
+            ));
         }
         self.download(&apt, &store, &packages)?;
+        apt.close()?;
         Ok(Set { names, packages, replaced, store })
     }
 
     /// What the archive has now, for a fresh lock file. Downloads nothing.
     pub fn current(&self) -> Result<Vec<Package>> {
         let apt = Apt::open(&self.dir.join("apt"), self.release, self.ui)?;
-        Ok(self.resolve(&apt)?.1)
+        let (_, packages) = self.resolve(&apt)?;
+        apt.close()?;
+        Ok(packages)
     }
 
     fn store(&self) -> Result<PathBuf> {
@@ -158,11 +176,14 @@ impl Source<'_> {
         if missing.is_empty() {
             return Ok(());
         }
-        let partial = tempfile::tempdir_in(store).on("make a folder in", store)?;
-        apt.download(&missing, partial.path(), self.ui)?;
+        // What is there belongs to a download that was cut off: the folder is ours alone while we hold the lock.
+        let partial = store.join("partial");
+        cache::remove(&partial)?;
+        fs::create_dir(&partial).on("make", &partial)?;
+        apt.download(&missing, &partial, self.ui)?;
         for package in &missing {
             // apt's name for the file is its own affair; the content tells.
-            let found = files(partial.path())?.into_iter().find(|file| matches(file, package));
+            let found = files(&partial)?.into_iter().find(|file| matches(file, package));
             let file = found.ok_or_else(|| {
                 Error::fault(format!("apt-get downloaded {} with another content than it announced", package.name))
                     .next("try again")
@@ -170,7 +191,7 @@ impl Source<'_> {
             let place = store_file(store, package);
             fs::rename(&file, &place).on("put in place", &place)?;
         }
-        Ok(())
+        cache::remove(&partial)
     }
 }
 
@@ -179,16 +200,6 @@ fn still_there(apt: &Apt, locked: &[Package]) -> Result<bool> {
     let names: Vec<_> = locked.iter().map(|package| package.name.clone()).collect();
     let known: BTreeSet<_> = apt.show(&names, true)?.into_iter().map(|item| item.package.sha256).collect();
     Ok(locked.iter().all(|package| known.contains(&package.sha256)))
-}
-
-fn refused(replaced: &[String], release: &str, unlocked: bool) -> Error {
-    let message = if unlocked {
-        format!("there is no lock file for Debian {release}, and --locked allows nothing else")
-    } else {
-        format!("the archive no longer has the locked packages ({}), and --locked allows no others", summary(replaced))
-    };
-    Error::missing(message)
-        .next("go without --locked, import a test host made from the locked packages, or refresh the lock with `cargo harness host lock`")
 }
 
 /// One line on what was replaced.

@@ -45,6 +45,8 @@ struct Calls {
     waiting: HashMap<u64, Sender<Answer>>,
     /// Why there will be no more replies.
     broken: Option<String>,
+    /// How often the agent received garbage, and what it was the last time.
+    garbage: (u64, String),
 }
 
 /// A call under way.
@@ -105,8 +107,16 @@ impl Link {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(why)) => Err(Error::fault(format!("the test host could not {what}: {why}"))),
             Err(RecvTimeoutError::Timeout) => {
-                self.shared.lock().waiting.remove(&pending.id);
-                Err(pending.deadline.missed(format_args!("waiting for the test host to {what}"), (self.standing)()))
+                let (times, last) = {
+                    let mut calls = self.shared.lock();
+                    calls.waiting.remove(&pending.id);
+                    calls.garbage.clone()
+                };
+                let mut standing = (self.standing)();
+                if times > 0 {
+                    standing += &format!("; the agent received garbage {times} times, the last time {last}");
+                }
+                Err(pending.deadline.missed(format_args!("waiting for the test host to {what}"), standing))
             }
             Err(RecvTimeoutError::Disconnected) => {
                 let why = self.shared.lock().broken.clone();
@@ -178,10 +188,10 @@ impl Shared {
                 }
             }
             FromAgent::Garbage(what) => {
-                // The agent goes on, but the call that this was meant to be will have no answer.
-                for (_, waiting) in self.lock().waiting.drain() {
-                    let _ = waiting.send(Err(format!("what reached the agent was garbage: {what}")));
-                }
+                // It skips to the next frame and goes on. A call that was lost in it will miss its deadline.
+                let mut calls = self.lock();
+                calls.garbage.0 += 1;
+                calls.garbage.1 = what;
             }
         }
     }
@@ -260,11 +270,11 @@ mod tests {
     }
 
     #[test]
-    fn a_report_of_garbage_fails_the_call_but_not_the_connection() {
+    fn a_report_of_garbage_explains_a_call_that_got_lost() {
         let (link, mut agent) = pair();
-        let pending = link.begin(Request::XenMessages, SECOND).unwrap();
         agent.write_all(&agent::encode(&FromAgent::Garbage("noise".into())).unwrap()).unwrap();
-        assert!(link.finish("x", pending).unwrap_err().message.contains("garbage: noise"));
+        let error = link.call("wait", Request::XenMessages, Duration::ZERO).unwrap_err().message;
+        assert!(error.contains("garbage 1 times, the last time noise"), "{error}");
         assert!(link.begin(Request::XenMessages, SECOND).is_ok());
     }
 }

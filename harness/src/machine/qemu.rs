@@ -119,11 +119,6 @@ impl Qemu {
             told
         }
     }
-
-    /// Waits for QEMU's end.
-    pub fn wait(&self, deadline: Deadline) -> Option<ExitStatus> {
-        self.ended.wait(deadline.left())
-    }
 }
 
 impl Drop for Qemu {
@@ -181,7 +176,7 @@ fn run(
         ended.set(child.wait());
     });
     let begun = start.recv().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()));
-    begun.map_err(|error| not_started(&error))
+    begun.doing(format_args!("start {PROGRAM} in {}", dir.display()))
 }
 
 fn not_started(error: &io::Error) -> Error {

@@ -13,6 +13,7 @@ use crate::machine::boot::Boot;
 use crate::machine::deadline::{Deadline, Deadlines};
 use crate::machine::{Accelerator, Options, boot};
 use crate::ui::Ui;
+use rustix::fs::statvfs;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -20,10 +21,12 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const STATE: &str = "state";
 const MANIFEST: &str = "manifest.toml";
+/// A machine that nobody used for so long is removed.
+const UNUSED: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How much is fed to QEMU at a time.
 const STEP: usize = 1 << 20;
 
@@ -43,6 +46,7 @@ struct Manifest {
 }
 
 /// What decides a machine's state, and where it is kept.
+#[derive(Clone, Copy)]
 pub struct Recipe<'a> {
     /// The cache's root.
     pub cache_root: &'a Path,
@@ -71,10 +75,13 @@ impl Snapshot {
         let waiting = || ui.note("Another harness is booting the test host: waiting for it.");
         let dir = cache::entry(recipe.cache_root, &name, usable, waiting, |dir| build(recipe, dir, ui))?;
         let manifest = read_manifest(&dir)?;
+        // Marks it as used; a cache that cannot be written does without.
+        let _ = File::options().append(true).open(dir.join(MANIFEST)).map(|file| file.set_modified(SystemTime::now()));
         Ok(Self { dir, manifest })
     }
 
-    /// Feeds the state to a QEMU that reads from the pipe returned. The thread says afterwards whether it was right.
+    /// Feeds the state to a QEMU that reads from the pipe returned. The thread fails if the state is damaged; it is no
+    /// failure of the state if QEMU does not take it.
     pub fn feed(&self) -> Result<(OwnedFd, std::thread::JoinHandle<Result<()>>)> {
         let path = self.dir.join(STATE);
         let state = File::open(&path).on("open", &path)?;
@@ -85,19 +92,13 @@ impl Snapshot {
         let fed = std::thread::spawn(move || feed(state, writer, &manifest));
         Ok((reader.into(), fed))
     }
-
-    /// How long the state is.
-    pub fn bytes(&self) -> u64 {
-        self.manifest.bytes
-    }
 }
 
 impl Recipe<'_> {
     fn name(&self) -> String {
         let mut hash = Sha256::new();
-        let accelerator = format!("{:?}", self.accelerator);
         let mut machine = boot::machine(self.options, self.accelerator);
-        machine.extend([self.qemu.to_owned(), self.image.id.clone(), accelerator, agent::VERSION.to_string()]);
+        machine.extend([self.qemu.to_owned(), self.image.id.clone(), self.accelerator.sees()]);
         for part in machine {
             hash.update(part.as_bytes());
             hash.update([0]);
@@ -109,19 +110,21 @@ impl Recipe<'_> {
 
 /// Copies the state into the pipe, keeping the last step back until the checksum is known.
 fn feed(mut state: File, mut pipe: impl Write, manifest: &Manifest) -> Result<()> {
-    let damaged = |why: String| Error::fault(format!("the saved test host is damaged: {why}"));
+    let damaged = |why: &str| Error::fault(format!("the saved test host is damaged ({why})"));
     let mut crc = crc32fast::Hasher::new();
     let mut left = manifest.bytes;
     let mut buffer = vec![0; STEP];
     while left > 0 {
         let step = &mut buffer[..STEP.min(left as usize)];
-        state.read_exact(step).map_err(|error| damaged(error.to_string()))?;
+        state.read_exact(step).map_err(|error| damaged(&error.to_string()))?;
         crc.update(step);
         left -= step.len() as u64;
         if left == 0 && crc.clone().finalize() != manifest.crc32 {
-            return Err(damaged("its checksum is wrong".into()));
+            return Err(damaged("its checksum is wrong"));
         }
-        pipe.write_all(step).map_err(|error| Error::fault(format!("QEMU does not take the saved state: {error}")))?;
+        if pipe.write_all(step).is_err() {
+            break;
+        }
     }
     Ok(())
 }
@@ -141,10 +144,18 @@ fn read_manifest(dir: &Path) -> Result<Manifest> {
 
 /// Boots the machine and saves it into `dir`.
 fn build(recipe: &Recipe, dir: &Path, ui: &Ui) -> Result<()> {
+    // Better known now than after a minute.
+    let needed = if recipe.options.large { 400 } else { 200 };
+    let free = statvfs(dir).map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize) >> 20);
+    if free < needed {
+        let what = format!("the saved test host needs {needed} MiB in {}, and {free} are free", dir.display());
+        return Err(Error::missing(what).next("free some space, or point STARDUST_CACHE at a larger disk"));
+    }
     let begun = Instant::now();
+    tidy(recipe.cache_root);
     let deadlines = Deadlines::scaled(recipe.options.scale);
     let step = ui.step("Booting Xen and dom0 for the first time (15 to 60 s, once)");
-    let boot = Boot::cold(recipe, &deadlines)?;
+    let boot = Boot::cold(recipe, &deadlines, 120.)?;
     step.say("Saving the booted test host");
     let (bytes, crc32) = save(&boot, dir, deadlines.within(120.))?;
     let made = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos().to_string();
@@ -155,6 +166,18 @@ fn build(recipe: &Recipe, dir: &Path, ui: &Ui) -> Result<()> {
     drop(step);
     ui.note(&format!("Test host booted and saved: {:.0} s, {} MiB.", begun.elapsed().as_secs_f64(), bytes >> 20));
     Ok(())
+}
+
+/// Removes machines that nobody has used for a while: each change to the host image leaves one behind.
+fn tidy(cache_root: &Path) {
+    for entry in fs::read_dir(cache_root).into_iter().flatten().flatten() {
+        let used = fs::metadata(entry.path().join(MANIFEST)).and_then(|manifest| manifest.modified());
+        let unused = used.is_ok_and(|used| used.elapsed().is_ok_and(|age| age > UNUSED));
+        if unused && entry.file_name().to_string_lossy().starts_with("machine-") {
+            // What cannot be removed only takes room.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// Stops the machine and writes its state; returns its length and checksum.
@@ -179,7 +202,7 @@ fn save(boot: &Boot, dir: &Path, deadline: Deadline) -> Result<(u64, u32)> {
         if deadline.is_over() {
             return Err(deadline.missed("saving the test host", migration));
         }
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        std::thread::sleep(Duration::from_millis(20));
     };
     // QEMU closes the pipe when it has ended.
     boot.qemu.kill();
@@ -249,5 +272,31 @@ mod tests {
         saved(dir.path(), b"state");
         fs::write(dir.path().join(STATE), b"stat").unwrap();
         assert!(read_manifest(dir.path()).unwrap_err().message.contains("4 bytes instead of 5"));
+    }
+
+    #[test]
+    fn a_full_disk_is_told_as_such() {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let error = receive(&b"state"[..], full).on("write", Path::new("/cache/state")).unwrap_err();
+        assert_eq!(error.kind, Kind::Missing);
+        assert!(error.next.unwrap().contains("free some space"));
+    }
+
+    #[test]
+    fn only_machines_that_nobody_uses_are_tidied_away() {
+        let root = tempfile::tempdir().unwrap();
+        let long_ago = SystemTime::now() - 2 * UNUSED;
+        for (name, old) in [("machine-a", true), ("machine-b", false), ("host-c", true)] {
+            let dir = root.path().join(name);
+            fs::create_dir(&dir).unwrap();
+            let manifest = File::create(dir.join(MANIFEST)).unwrap();
+            if old {
+                manifest.set_modified(long_ago).unwrap();
+            }
+        }
+        tidy(root.path());
+        let mut left: Vec<_> = fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["host-c", "machine-b"]);
     }
 }

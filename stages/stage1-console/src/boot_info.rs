@@ -1,10 +1,10 @@
 //! What Xen tells a guest at its start: the `start_info` page, with the command line.
 //!
-//! Follows `struct start_info` in Xen's `public/xen.h`. Exercise 1b does the reading; this file has the types
-//! that it fills, and the functions that everybody else calls.
+//! Follows `struct start_info` in Xen's `public/xen.h`. Exercise 1b does the reading; this file
+//! has the types that it fills, and the functions that everybody else calls.
 //!
-//! Invariant: a [`StartInfo`] came from a page with the right magic and size. Its numbers are Xen's; its command line is
-//! whatever somebody wrote.
+//! Invariant: a [`StartInfo`] came from a page with the right magic and size. Its numbers are Xen's; its
+//! command line is whatever somebody wrote.
 
 use core::fmt;
 
@@ -113,8 +113,8 @@ pub struct Token<'line> {
 
 /// Splits the first word off a command line, and returns it with what follows it; exercise 1b.
 ///
-/// Words are separated by one or more spaces or tabs, which may also lead and trail; there are no quotes. `None` if no word is
-/// left.
+/// Words are separated by one or more spaces or tabs, which may also lead and trail; there are no quotes.
+/// `None` if no word is left.
 pub fn next_token(line: &str) -> Option<(Token<'_>, &str)> {
     exercise::next_token(line)
 }

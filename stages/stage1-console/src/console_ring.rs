@@ -9,11 +9,11 @@
 //! | 0xc00, 0xc04 | `in_cons`, `in_prod` | guest, dom0 |
 //! | 0xc08, 0xc0c | `out_cons`, `out_prod` | dom0, guest |
 //!
-//! The indexes are *free-running*: they count bytes since the beginning, modulo 2^32, and byte number n lies in slot n modulo
-//! the size. Producer minus consumer is what the ring holds.
+//! The indexes are *free-running*: they count bytes since the beginning, modulo 2^32, and byte number n lies in
+//! slot n modulo the size. Producer minus consumer is what the ring holds.
 //!
-//! Invariant: the page is never borrowed. Another domain changes it at any time, so each access is one volatile load or store
-//! through a raw pointer, and nothing read from it is believed without a test.
+//! Invariant: the page is never borrowed. Another domain changes it at any time, so each access is one volatile
+//! load or store through a raw pointer, and nothing read from it is believed without a test.
 
 use core::sync::atomic::{Ordering, fence};
 
@@ -30,7 +30,8 @@ const IN_PROD: usize = 0xc04;
 const OUT_CONS: usize = 0xc08;
 const OUT_PROD: usize = 0xc0c;
 
-/// The guest's side of the output half: what exercise 1a works on. The checks have a ring of their own that notes each access.
+/// The guest's side of the output half: what exercise 1a works on. The checks have a ring of their own that
+/// notes each access.
 pub trait OutRing {
     /// Loads how many bytes dom0 has taken, as *it* claims: any number, and the next load may give another.
     fn consumer(&self) -> u32;
@@ -51,9 +52,9 @@ pub trait OutRing {
 
 /// Puts as many leading bytes of `bytes` into the ring as there is room for, and returns how many; exercise 1a.
 ///
-/// All bytes are stored before the index that announces them is, and it is published once, or not at all if nothing fits.
-/// Each index is loaded once. A ring that claims to hold more than [`OUT_SIZE`] bytes (dom0 writes its consumer index, and may
-/// write anything) counts as full.
+/// All bytes are stored before the index that announces them is, and it is published once, or not at all if
+/// nothing fits. Each index is loaded once. A ring that claims to hold more than [`OUT_SIZE`] bytes (dom0
+/// writes its consumer index, and may write anything) counts as full.
 pub fn write(ring: &mut impl OutRing, bytes: &[u8]) -> usize {
     exercise::write(ring, bytes)
 }
@@ -63,7 +64,8 @@ pub struct ConsolePage {
     base: *mut u8,
 }
 
-// SAFETY: the page is shared by nature, and accessed only by volatile loads and stores; the pointer is as good on any vCPU.
+// SAFETY: the page is shared by nature, and accessed only by volatile loads and stores; the pointer is as good
+// on any vCPU.
 unsafe impl Send for ConsolePage {}
 
 impl ConsolePage {
@@ -99,7 +101,8 @@ impl ConsolePage {
     }
 
     fn index(&self, offset: usize) -> u32 {
-        // SAFETY: `offset` is one of the four indexes: aligned, and within the page, which is mapped by the contract of `new`.
+        // SAFETY: `offset` is one of the four indexes: aligned, and within the page, which is mapped by the
+        // contract of `new`.
         unsafe { self.base.wrapping_add(offset).cast::<u32>().read_volatile() }
     }
 

@@ -26,8 +26,8 @@ pub unsafe fn call(number: u64, arguments: [u64; 4]) -> i64 {
 
 /// Tells a value from an error.
 ///
-/// Results from -4095 to -1 are errors, with that number. All others are values, also the remaining negative ones, which are
-/// large unsigned numbers.
+/// Results from -4095 to -1 are errors, with that number. All others are values, also the remaining negative
+/// ones, which are large unsigned numbers.
 pub fn decode(raw: i64) -> Result<u64, Errno> {
     lab_todo!("1c", raw)
 }

@@ -1,8 +1,8 @@
 //! What a vCPU does while it waits.
 //!
-//! In stage 1 it offers the processor to others and asks again (`SCHEDOP_yield`, `public/sched.h`). Later stages have better things
-//! to do, and put their own function here. Invariant: [`wait`] returns, sooner or later, whether what was waited for has
-//! happened or not.
+//! In stage 1 it offers the processor to others and asks again (`SCHEDOP_yield`, `public/sched.h`). Later
+//! stages have better things to do, and put their own function here. Invariant: [`wait`] returns, sooner or
+//! later, whether what was waited for has happened or not.
 
 use spin::Mutex;
 

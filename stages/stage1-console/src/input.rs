@@ -1,8 +1,9 @@
 //! Reading from the console, by asking again and again. (Stage 3 has interrupts.)
 //!
-//! What is typed arrives in the ring's input half ([`ConsolePage::read`](crate::console_ring::ConsolePage::read)) byte by byte, as
-//! from a terminal in raw mode: Return is `\r`, and nothing is echoed unless the guest does it. Invariant: a line never
-//! outgrows its buffer; what doesn't fit is not echoed either.
+//! What is typed arrives in the ring's input half
+//! ([`ConsolePage::read`](crate::console_ring::ConsolePage::read)) byte by byte, as from a terminal in raw
+//! mode: Return is `\r`, and nothing is echoed unless the guest does it. Invariant: a line never outgrows its
+//! buffer; what doesn't fit is not echoed either.
 
 use crate::{idle, output};
 

@@ -1,20 +1,22 @@
 //! Stage 1 of Stardust: a kernel that boots under Xen and talks on its console.
 //!
-//! A paravirtualised guest has no firmware, no devices and no privileged instructions. Xen loads the image, maps it, and jumps to its
-//! entry point with the address of one page, `start_info`. This crate takes it from there:
+//! A paravirtualised guest has no firmware, no devices and no privileged instructions. Xen loads the image,
+//! maps it, and jumps to its entry point with the address of one page, `start_info`. This crate takes it from
+//! there:
 //!
-//! - [`bedrock`] is the ground: the first instructions, memory protection, exceptions, the report of a failure, shutdown;
+//! - [`bedrock`] is the ground: the first instructions, memory protection, exceptions, the report of a failure,
+//!   shutdown;
 //! - [`boot_info`] reads what Xen passed;
 //! - [`xen`] makes hypercalls;
 //! - [`console_ring`], [`output`] and [`input`] are the console, [`logger`] its log;
 //! - [`demo`] holds the programs that `app=` on the command line chooses from, and [`options`] the other keys.
 //!
-//! Three files are exercises: `ring.rs` (1a), `start_info.rs` (1b) and `hypercall.rs` (1c). Each is a private module with a public,
-//! documented function in front of it, its only caller. A reference for each is in `solutions/stage1-console`; the
-//! features `ref-ring`, `ref-start-info` and `ref-hypercall` choose it instead.
+//! Three files are exercises: `ring.rs` (1a), `start_info.rs` (1b) and `hypercall.rs` (1c). Each is a private
+//! module with a public, documented function in front of it, its only caller. A reference for each is in
+//! `solutions/stage1-console`; the features `ref-ring`, `ref-start-info` and `ref-hypercall` choose it instead.
 //!
-//! A program is made bootable by [`entry!`], and calls [`boot`] first. Later stages add to this one in the same way: their `boot`
-//! calls this one's, then sets up what is theirs.
+//! A program is made bootable by [`entry!`], and calls [`boot`] first. Later stages add to this one in the same
+//! way: their `boot` calls this one's, then sets up what is theirs.
 #![no_std]
 
 #[cfg(test)]
@@ -82,6 +84,8 @@ pub fn boot(entry: &Entry) -> &'static Boot {
         let boot = Boot { start_info, command_line: CommandLine(start_info.command_line) };
         logger::start(boot.command_line);
         banner(entry.name, &boot);
+        log::debug!("{} page table pages at {:#x}", start_info.nr_pt_frames, start_info.pt_base);
+        log::debug!("list of machine frames at {:#x}", start_info.mfn_list);
         boot
     })
 }

@@ -1,8 +1,8 @@
 //! The log: messages with a level, on the console.
 //!
-//! The kernel's crates use the `log` crate's macros (`log::debug!` and so on), so that libraries which do so too are heard. `log=` on
-//! the command line sets the most detailed level that is shown; `info` is the default. Invariant: a message is one line,
-//! `level: text`.
+//! The kernel's crates use the `log` crate's macros (`log::debug!` and so on), so that libraries which do so
+//! too are heard. `log=` on the command line sets the most detailed level that is shown; `info` is the default.
+//! Invariant: a message is one line, `level: text`.
 
 use log::{LevelFilter, Log, Metadata, Record};
 

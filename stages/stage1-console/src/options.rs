@@ -1,6 +1,7 @@
 //! The keys of the command line: which there are, and what to say about others.
 //!
-//! Invariant: a mistake on the command line never stops the guest. It is named, with what would be accepted, and the default holds.
+//! Invariant: a mistake on the command line never stops the guest. It is named, with what would be accepted,
+//! and the default holds.
 
 use crate::boot_info::{CommandLine, Token};
 use crate::{logger, println};
@@ -35,7 +36,8 @@ impl Values {
     }
 }
 
-/// Names each mistake on the command line: a key that is in none of `keys`, or one of theirs with a value that it doesn't take.
+/// Names each mistake on the command line: a key that is in none of `keys`, or one of theirs with a value that
+/// it doesn't take.
 pub fn review(command_line: CommandLine<'_>, apps: &[&'static str], keys: &[&[Key]]) {
     for token in command_line.tokens() {
         let key = keys.iter().copied().flatten().find(|key| key.name == token.key);

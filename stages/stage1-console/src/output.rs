@@ -1,11 +1,11 @@
 //! Printing on the console.
 //!
-//! [`print!`](crate::print) and [`println!`](crate::println) format a text; here it is made fit for a terminal, put into the ring
-//! ([`console_ring::write`], `public/io/console.h`), and dom0 is told by an event.
+//! [`print!`](crate::print) and [`println!`](crate::println) format a text; here it is made fit for a terminal,
+//! put into the ring ([`console_ring::write`], `public/io/console.h`), and dom0 is told by an event.
 //!
-//! Invariant: each call's text stays together (a lock), every `\n` goes out as `\r\n`, a NUL never does, and a dom0
-//! that takes nothing delays the guest by a limited time once, after which output is dropped until there is room again. A
-//! panic in here still gets out: reports use a way of their own.
+//! Invariant: each call's text stays together (a lock), every `\n` goes out as `\r\n`, a NUL never does, and a
+//! dom0 that takes nothing delays the guest by a limited time once, after which output is dropped until there
+//! is room again. A panic in here still gets out: reports use a way of their own.
 
 use core::fmt::{self, Write};
 
@@ -88,7 +88,8 @@ fn with_console(write: impl FnOnce(&mut Console)) {
     }
 }
 
-/// A lock held for ever is a bug, most likely a value that prints while it is being printed: better a panic than silence.
+/// A lock held for ever is a bug, most likely a value that prints while it is being printed: better a panic
+/// than silence.
 fn lock() -> MutexGuard<'static, Option<Console>> {
     let patience = Patience::new();
     loop {
@@ -132,19 +133,15 @@ impl Console {
             if accepted > 0 {
                 self.stalled = false;
                 patience = Patience::new();
-                self.notify_if(!bytes.is_empty());
+                if !bytes.is_empty() {
+                    self.notify();
+                }
             } else if self.stalled || patience.is_over() {
                 self.stalled = true;
                 return;
             } else {
                 idle::wait();
             }
-        }
-    }
-
-    fn notify_if(&self, needed: bool) {
-        if needed {
-            self.notify();
         }
     }
 

@@ -1,12 +1,12 @@
 //! An end to every wait.
 //!
 //! Stage 1 has no clock yet, so patience is measured in ticks of the time stamp counter. Its rate is not known, but
-//! lies between 1 and 5 GHz on everything that runs Xen (1 GHz where Xen emulates it), which makes the limit 3 to 17
+//! lies between 1 and 5 GHz on everything that runs Xen (1 GHz where Xen emulates it), which makes the limit 7 to 35
 //! seconds. Invariant: [`Patience::is_over`] becomes true after that time whatever the counter does, short of
 //! standing still.
 
 /// How long a wait without progress may last.
-const TICKS: u64 = 1 << 34;
+const TICKS: u64 = 1 << 35;
 
 /// A wait that began when this was made.
 pub struct Patience {

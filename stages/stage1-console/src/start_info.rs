@@ -1,6 +1,7 @@
 //! Exercise 1b: `start_info` and the command line. (Its reference is solutions/stage1-console/start_info.rs.)
 //!
-//! [`boot_info`](crate::boot_info) has the types to fill; the offsets are those of `struct start_info` in Xen's `public/xen.h`:
+//! [`boot_info`](crate::boot_info) has the types to fill; the offsets are those of `struct start_info` in Xen's
+//! `public/xen.h`:
 //!
 //! | offset | field | | offset | field |
 //! |---|---|---|---|---|
@@ -14,7 +15,8 @@
 //! | 0x50 | console_evtchn, u32 | | 0x490 | the end |
 //! | 0x58 | pt_base | | | |
 //!
-//! All numbers are little endian, and u64 where nothing else is said. The four bytes behind each u32 are padding, and hold anything.
+//! All numbers are little endian, and u64 where nothing else is said. The four bytes behind each u32 are
+//! padding, and hold anything.
 
 use crate::boot_info::{StartInfo, StartInfoError, Token};
 use crate::lab_todo;

@@ -90,8 +90,8 @@ mod ring {
     fn the_real_page_is_laid_out_as_xens() {
         let mut page = std::vec![0u64; 512];
         let base = page.as_mut_ptr().cast::<u8>();
-        // SAFETY: the vector is a page's memory, and is touched through this pointer only. (Its alignment is a u64's, which
-        // the indexes need.)
+        // SAFETY: the vector is a page's memory, and is touched through this pointer only. (Its alignment is a
+        // u64's, which the indexes need.)
         let mut console = unsafe { ConsolePage::new(base) };
         assert_eq!(write(&mut console, b"out"), 3);
         // SAFETY: within the page.

@@ -1,7 +1,7 @@
 //! Hypercalls: the one way to ask Xen for something, and the first few questions.
 //!
-//! Follows Xen's `public/xen.h`, `version.h`, `vcpu.h`, `sched.h` and `event_channel.h`. The instruction itself and the decoding
-//! of its result are exercise 1c; everything else of the kernel goes through [`hypercall`].
+//! Follows Xen's `public/xen.h`, `version.h`, `vcpu.h`, `sched.h` and `event_channel.h`. The instruction itself
+//! and the decoding of its result are exercise 1c; everything else of the kernel goes through [`hypercall`].
 //!
 //! Invariant: a result is either a value or an [`Errno`]; nobody above sees the raw number.
 
@@ -21,8 +21,8 @@ pub mod number {
 
 /// Makes a hypercall; exercise 1c.
 ///
-/// `arguments` are the first to the fourth, in this order; what a hypercall doesn't take is ignored. (None that this Xen offers
-/// takes a fifth.) Pointers among them are virtual addresses of mapped memory.
+/// `arguments` are the first to the fourth, in this order; what a hypercall doesn't take is ignored. (None that
+/// this Xen offers takes a fifth.) Pointers among them are virtual addresses of mapped memory.
 ///
 /// # Errors
 /// What Xen answers; [`Errno::ENOSYS`] for a number that it doesn't know.

@@ -19,10 +19,13 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 const DIR: &str = "/var/log/xen/console";
-/// A log that has not grown for so long is complete.
-const QUIET: Duration = Duration::from_millis(60);
+/// A log is complete when it has not grown for some rounds of this length after its guest stopped. Rounds rather
+/// than one long wait: on a machine that stood still meanwhile, a single wait is over before xenconsoled had its turn.
+const ROUND: Duration = Duration::from_millis(20);
+/// So many rounds are enough as a rule.
+const QUIET: u32 = 3;
 /// xenconsoled stops listening to a guest that prints much for the rest of a period of 200 ms.
-const THROTTLED: Duration = Duration::from_millis(260);
+const QUIET_THROTTLED: u32 = 13;
 /// xenconsoled may throttle from 30 rings of 2 KiB on; look out for it well before.
 const BURST: u64 = 24 << 10;
 /// Free a log's blocks in steps of this size.
@@ -71,20 +74,18 @@ impl Console {
 
     /// Waits until everything that a guest printed has been sent, once the guest itself has stopped.
     pub fn settle(&self, domain: &str, closed_before: u32) {
-        // xenconsoled gives the ring's bytes back to the guest before it writes them to the log, so a guest can be
-        // gone before its log has begun to grow: the silence is counted from here.
-        let begun = Instant::now();
-        let limit = begun + Duration::from_secs(3);
+        let limit = Instant::now() + Duration::from_secs(3);
         let mut tails = locked(&self.tails);
+        let (mut read, mut quiet) = (None, 0);
         while let Some(tail) = tails.get_mut(domain) {
             self.pump(domain, tail);
-            let quiet = if tail.burst > BURST { THROTTLED } else { QUIET };
-            let now = Instant::now();
-            let until = (tail.grew.max(begun) + quiet).min(limit);
-            if tail.closed > closed_before || now >= until {
+            quiet = if read == Some(tail.read) { quiet + 1 } else { 0 };
+            read = Some(tail.read);
+            let enough = if tail.burst > BURST { QUIET_THROTTLED } else { QUIET };
+            if tail.closed > closed_before || quiet >= enough || Instant::now() >= limit {
                 return;
             }
-            tails = match self.changed.wait_timeout(tails, until - now) {
+            tails = match self.changed.wait_timeout(tails, ROUND) {
                 Ok((tails, _)) => tails,
                 Err(poisoned) => poisoned.into_inner().0,
             };
@@ -139,7 +140,7 @@ impl Console {
         while let Ok(count @ 1..) = file.read_at(&mut bytes, tail.read) {
             let (domain, bytes) = (domain.to_owned(), bytes[..count].to_vec());
             self.port.send(&FromAgent::Event(Event::Console { domain, bytes }));
-            tail.burst = if tail.grew.elapsed() > THROTTLED { 0 } else { tail.burst } + count as u64;
+            tail.burst = if tail.grew.elapsed() > ROUND * QUIET_THROTTLED { 0 } else { tail.burst } + count as u64;
             tail.grew = Instant::now();
             tail.read += count as u64;
         }

@@ -2,20 +2,21 @@
 //!
 //! In the foreground xl prints one line a step on its standard error (tools/xl/xl_vmcontrol.c): the domid once the
 //! guest runs, the shutdown code when it stops, and it ends once the domain is cleaned up. Those lines are what
-//! exits are told from.
+//! exits are told from. xl stays no longer than until the guest is suspended, or preserved: from then on the agent
+//! itself looks after the domain, when xenstored says that one was released (`@releaseDomain`).
 //!
 //! Invariant: a name belongs to one domain at a time, from the request to `Gone`; of each run of a guest, one
 //! `Exited` is sent, after all its output.
 
 use crate::{console::Console, locked, port::Port, tool, xenstore};
-use agent::{CreateOptions, Event, FromAgent, Reason};
+use agent::{Action, CreateOptions, Event, FromAgent, Reason};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The domains that this agent made.
 #[derive(Clone)]
@@ -28,8 +29,12 @@ pub struct Domains {
 #[derive(Default)]
 struct Known {
     domid: Option<u32>,
-    /// Whether xl has left it behind, as `preserve` asks for.
-    left: bool,
+    /// Whether it is being saved and runs on afterwards: its suspension is no exit.
+    checkpoint: bool,
+    /// Whether it is being saved and ends with that.
+    leaving: bool,
+    /// Whether it stays when it crashes.
+    preserved: bool,
 }
 
 impl Domains {
@@ -54,7 +59,8 @@ impl Domains {
         let path = format!("/run/agent-{name}.cfg");
         std::fs::write(&path, text).map_err(|error| format!("{path}: {error}"))?;
         self.console.begin(&name);
-        locked(&self.known).insert(name.clone(), Known::default());
+        let preserved = options.on_crash == Action::Preserve;
+        locked(&self.known).insert(name.clone(), Known { preserved, ..Known::default() });
         let started = start(&path, saved, options.paused);
         let (mut child, output) = started.inspect_err(|_| self.forget(&name))?;
         let (created, creation) = sync_channel(1);
@@ -69,26 +75,35 @@ impl Domains {
             Ok(created) => created,
             Err(_) => {
                 tool::kill_group(group);
-                let _ = tool::xl(&["destroy", &name], Instant::now() + std::time::Duration::from_secs(10));
+                let _ = tool::xl(&["destroy", &name], Instant::now() + Duration::from_secs(10));
                 Err(format!("xl did not make {name} in time"))
             }
         }
     }
 
+    /// Saves a domain to a file. It is gone afterwards unless it is to run on.
+    pub fn save(&self, name: &str, path: &str, leave_running: bool, deadline: Instant) -> Result<(), String> {
+        let mark = |checkpoint, leaving| {
+            if let Some(known) = locked(&self.known).get_mut(name) {
+                (known.checkpoint, known.leaving) = (checkpoint, leaving);
+            }
+        };
+        mark(leave_running, !leave_running);
+        let arguments = if leave_running { &["save", "-c", name, path][..] } else { &["save", name, path] };
+        let saved = tool::xl(arguments, deadline);
+        if leave_running || saved.is_err() {
+            mark(false, false);
+        }
+        saved.map(drop)
+    }
+
     /// Ends a domain at once.
     pub fn destroy(&self, name: &str, deadline: Instant) -> Result<(), String> {
-        let destroyed = tool::xl(&["destroy", name], deadline);
-        let left = match locked(&self.known).get(name) {
+        match tool::xl(&["destroy", name], deadline) {
             // It came to its end by itself.
-            None => return Ok(()),
-            Some(known) => known.left,
-        };
-        destroyed?;
-        if left {
-            self.forget(name);
-            self.tell(Event::Gone { domain: name.to_owned() });
+            Err(_) if !locked(&self.known).contains_key(name) => Ok(()),
+            destroyed => destroyed.map(drop),
         }
-        Ok(())
     }
 
     /// Follows what xl says about a domain until xl ends.
@@ -112,6 +127,7 @@ impl Domains {
                         self.tell(Event::Restarted { domain: domain(), domid });
                     }
                 }
+                Line::Stopped(Reason::Suspend) if self.is(name, |known| known.checkpoint) => {}
                 Line::Stopped(reason) => {
                     if let Some(domid) = running.take() {
                         self.console.settle(name, self.console.closed(name));
@@ -122,22 +138,53 @@ impl Domains {
                 Line::Other => {}
             }
         }
-        let last = locked(&self.known).get(name).and_then(|known| known.domid);
-        if last.is_some_and(|domid| matches!(xenstore::read(&format!("/local/domain/{domid}/name")), Ok(Some(_)))) {
-            if let Some(known) = locked(&self.known).get_mut(name) {
-                known.left = true;
-            }
+        if runs == 0 {
+            self.forget(name);
+            let _ = created.send(Err(format!("xl could not make {name}: {}", said.trim())));
             return;
         }
-        self.forget(name);
-        if runs == 0 {
-            let _ = created.send(Err(format!("xl could not make {name}: {}", said.trim())));
-        } else {
-            if let Some(domid) = running {
-                self.tell(Event::Exited { domain: domain(), domid, reason: Reason::Destroyed });
-            }
-            self.tell(Event::Gone { domain: domain() });
+        if let Ok(domid) = self.domid(name) {
+            self.outlive_xl(name, domid, &mut running);
         }
+        if let Some(domid) = running {
+            let reason = if self.is(name, |known| known.leaving) { Reason::Suspend } else { Reason::Destroyed };
+            self.tell(Event::Exited { domain: domain(), domid, reason });
+        }
+        self.forget(name);
+        self.tell(Event::Gone { domain: domain() });
+    }
+
+    /// Looks after a domain that xl has left, until it is gone. `running` is its number while it runs.
+    fn outlive_xl(&self, name: &str, domid: u32, running: &mut Option<u32>) {
+        let exists = || matches!(xenstore::read(&format!("/local/domain/{domid}/name")), Ok(Some(_)));
+        if !exists() {
+            return;
+        }
+        let mut releases = match xenstore::Watch::set("@releaseDomain") {
+            Ok(releases) => releases,
+            Err(error) => return eprintln!("stardust: agent: {error}"),
+        };
+        while releases.next().is_ok() && exists() {
+            let deadline = Instant::now() + Duration::from_secs(30);
+            let listed = tool::xl(&["list", "-v", &domid.to_string()], deadline).map(|output| output.stdout);
+            let reason = listed.ok().and_then(|listed| shutdown_code(&String::from_utf8_lossy(&listed)));
+            // A suspended guest is being saved: it goes on, or its end follows.
+            let Some(reason) = reason.map(Reason::from_code).filter(|&reason| reason != Reason::Suspend) else {
+                continue;
+            };
+            if running.take().is_some() {
+                self.console.settle(name, self.console.closed(name));
+                self.tell(Event::Exited { domain: name.to_owned(), domid, reason });
+            }
+            if reason != Reason::Crash || !self.is(name, |known| known.preserved) {
+                // It may be on its way out already.
+                let _ = tool::xl(&["destroy", &domid.to_string()], deadline);
+            }
+        }
+    }
+
+    fn is(&self, name: &str, what: impl Fn(&Known) -> bool) -> bool {
+        locked(&self.known).get(name).is_some_and(what)
     }
 
     fn forget(&self, name: &str) {
@@ -198,6 +245,13 @@ impl Line {
     }
 }
 
+/// The shutdown code in the one line of `xl list -v`: it stands after the UUID, in hexadecimal, or `-`.
+fn shutdown_code(listed: &str) -> Option<u32> {
+    let is_uuid = |word: &str| word.len() == 36 && word.matches('-').count() == 4;
+    let mut words = listed.split_whitespace().skip_while(|word| !is_uuid(word));
+    u32::from_str_radix(words.nth(1)?, 16).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -216,5 +270,19 @@ mod tests {
         for (text, line) in cases {
             assert_eq!(Line::parse(text), line, "{text}");
         }
+    }
+
+    #[test]
+    fn the_shutdown_code_is_found_in_the_verbose_list() {
+        let line = |code: &str| {
+            format!(
+                "Name    ID   Mem VCPUs  State  Time(s)   UUID            Reason-Code   Security Label\n\
+                 a       3   128     1     --ps--       1.5 4dcbc6d4-c0b1-4f3f-a3ab-1a4ff0c1a6d1 {code}            -\n"
+            )
+        };
+        assert_eq!(shutdown_code(&line("0")), Some(0));
+        assert_eq!(shutdown_code(&line("3")), Some(3));
+        assert_eq!(shutdown_code(&line("-")), None);
+        assert_eq!(shutdown_code("a is an invalid domain identifier"), None);
     }
 }

@@ -68,28 +68,15 @@ impl Watches {
 
     /// Sets a watch; the number is in its events.
     pub fn add(&self, path: &str) -> Result<u64, String> {
-        let mut connection = Connection::open()?;
-        let mut early = Vec::new();
-        let asked = connection.send(XS_WATCH, &[path.as_bytes(), b"\0agent\0"]);
-        let set = asked.and_then(|()| connection.reply(&mut early));
-        set.map_err(|error| format!("watch {path} in xenstore: {error}"))?;
-        connection.stream.set_read_timeout(None).map_err(|error| error.to_string())?;
-        let end = connection.stream.try_clone().map_err(|error| error.to_string())?;
+        let mut changes = Watch::set(path)?;
+        let end = changes.connection.stream.try_clone().map_err(|error| error.to_string())?;
         let mut watches = locked(&self.set);
         let watch = watches.keys().max().map_or(1, |last| last + 1);
         watches.insert(watch, end);
         let port = self.port.clone();
         std::thread::spawn(move || {
-            let report = |event: &[u8]| {
-                let path = event.split(|&byte| byte == 0).next().unwrap_or_default();
-                let path = String::from_utf8_lossy(path).into_owned();
+            while let Ok(path) = changes.next() {
                 port.send(&FromAgent::Event(Event::Store { watch, path }));
-            };
-            early.iter().for_each(|event| report(event));
-            while let Ok((kind, payload)) = connection.receive() {
-                if kind == XS_WATCH_EVENT {
-                    report(&payload);
-                }
             }
         });
         Ok(watch)
@@ -100,6 +87,41 @@ impl Watches {
         let connection = locked(&self.set).remove(&watch).ok_or_else(|| format!("there is no watch {watch}"))?;
         // Closing the connection is how xenstored drops its watches.
         connection.shutdown(Shutdown::Both).map_err(|error| error.to_string())
+    }
+}
+
+/// A watch on a node, with a connection of its own.
+pub struct Watch {
+    connection: Connection,
+    /// What came before the watch was acknowledged.
+    early: Vec<Vec<u8>>,
+}
+
+impl Watch {
+    /// Sets it. It fires once at once.
+    pub fn set(path: &str) -> Result<Self, String> {
+        let fail = |error| format!("watch {path} in xenstore: {error}");
+        let mut connection = Connection::open()?;
+        let mut early = Vec::new();
+        connection.send(XS_WATCH, &[path.as_bytes(), b"\0agent\0"]).map_err(fail)?;
+        connection.reply(&mut early).map_err(fail)?;
+        connection.stream.set_read_timeout(None).map_err(|error| fail(error.to_string()))?;
+        Ok(Self { connection, early })
+    }
+
+    /// Waits for a change and returns the node's path.
+    pub fn next(&mut self) -> Result<String, String> {
+        let event = loop {
+            if !self.early.is_empty() {
+                break self.early.remove(0);
+            }
+            let (kind, payload) = self.connection.receive()?;
+            if kind == XS_WATCH_EVENT {
+                break payload;
+            }
+        };
+        let path = event.split(|&byte| byte == 0).next().unwrap_or_default();
+        Ok(String::from_utf8_lossy(path).into_owned())
     }
 }
 

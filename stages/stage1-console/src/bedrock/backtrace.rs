@@ -1,7 +1,7 @@
 //! Who called whom, by the chain of frame pointers.
 //!
-//! Follows the convention of the x86-64 System V ABI with frame pointers (every image is compiled with them): at rbp lies the
-//! caller's rbp, and above it the address to return to.
+//! Follows the convention of the x86-64 System V ABI with frame pointers (every image is compiled with them):
+//! at rbp lies the caller's rbp, and above it the address to return to.
 //!
 //! Invariant: it can neither fault nor loop, whatever rbp holds. Each step reads only inside the given stack, and
 //! moves up it.

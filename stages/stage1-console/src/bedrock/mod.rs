@@ -1,8 +1,9 @@
 //! What the kernel stands on before, and beneath, every exercise.
 //!
-//! From the first instruction to `main`, and again from a panic to the end of the domain, only this folder runs. It has its own
-//! plain versions of what the exercises ask for (hypercall, ring, `start_info`), which no exercise can name. So a guest
-//! with a broken exercise, or none, still protects its memory, reports faults, and ends cleanly.
+//! From the first instruction to `main`, and again from a panic to the end of the domain, only this folder
+//! runs. It has its own plain versions of what the exercises ask for (hypercall, ring, `start_info`), which no
+//! exercise can name. So a guest with a broken exercise, or none, still protects its memory, reports faults,
+//! and ends cleanly.
 //!
 //! Read in this order: `start` (the first instructions), `notes`, this file, `protect`, `trap`, [`report`].
 
@@ -102,8 +103,8 @@ macro_rules! entry {
 
 /// Marks an exercise that isn't written yet: `lab_todo!("1a", ring, bytes)`.
 ///
-/// The further arguments are the function's own, so that they count as used. Reaching it ends the guest with a report that
-/// says *not attempted*, which the harness tells from *wrong*.
+/// The further arguments are the function's own, so that they count as used. Reaching it ends the guest with a
+/// report that says *not attempted*, which the harness tells from *wrong*.
 #[macro_export]
 macro_rules! lab_todo {
     ($exercise:literal $(, $argument:expr)* $(,)?) => {{

@@ -1,8 +1,8 @@
 //! Write xor execute, from the first moments on.
 //!
-//! Xen's builder maps everything readable, writable and executable. This narrows each page to what it is for, with
-//! `update_va_mapping` (`public/xen.h`): text can't be written, nothing else can be executed, and the page under the boot
-//! stack doesn't exist. Stage 2 extends the same rule to all memory.
+//! Xen's builder maps everything readable, writable and executable. This narrows each page to what it is for,
+//! with `update_va_mapping` (`public/xen.h`): text can't be written, nothing else can be executed, and the page
+//! under the boot stack doesn't exist. Stage 2 extends the same rule to all memory.
 //!
 //! Invariant: page tables stay read-only (Xen insists on it), and an entry that is not present is exactly 0.
 

@@ -1,8 +1,8 @@
 //! The hypercall of the report path.
 //!
-//! Follows Xen's `public/arch-x86/xen-x86_64.h`: number in rax, arguments in rdi, rsi, rdx and r10, result in rax; rcx and
-//! r11 are lost to `syscall`. This is what exercise 1c asks for, so it is private to the bedrock: no exercise can name
-//! it. Invariant: it runs through no exercise, so that a panic in one can still be told.
+//! Follows Xen's `public/arch-x86/xen-x86_64.h`: number in rax, arguments in rdi, rsi, rdx and r10, result in
+//! rax; rcx and r11 are lost to `syscall`. This is what exercise 1c asks for, so it is private to the bedrock:
+//! no exercise can name it. Invariant: it runs through no exercise, so that a panic in one can still be told.
 
 /// Asks Xen for `number`. A negative result is an error number.
 ///

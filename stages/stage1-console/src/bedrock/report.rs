@@ -1,7 +1,7 @@
 //! The last words of a guest: one report for a panic, a fault, or an exercise that isn't written yet.
 //!
-//! The harness reads these lines, and so does whoever looks at a plain Xen host's console. After the report the domain ends
-//! with reason *crash*.
+//! The harness reads these lines, and so does whoever looks at a plain Xen host's console. After the report the
+//! domain ends with reason *crash*.
 //!
 //! Invariant: a report always ends, in a crash shutdown. It runs through no exercise, takes no lock and allocates
 //! nothing, so it may begin anywhere, inside the console's lock included. A second panic or fault while one is being
@@ -18,8 +18,8 @@ use super::raw_ring::{self, RawConsole};
 use super::trap::TrapFrame;
 use super::{backtrace, power, region, start, symbols};
 
-/// What later stages know and stage 1 doesn't. A report calls these in the middle of a failure: they must not fault, lock
-/// or allocate.
+/// What later stages know and stage 1 doesn't. A report calls these in the middle of a failure: they must not
+/// fault, lock or allocate.
 pub struct Hooks {
     /// The number of the vCPU that asks.
     pub cpu: fn() -> u32,

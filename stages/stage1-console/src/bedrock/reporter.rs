@@ -1,12 +1,12 @@
 //! The records of a check run: what was observed, for the harness to judge.
 //!
-//! The harness boots an image built with feature `checks` with one more token on the command line,
-//! `check=<16 hex digits>:<seed>[:skip=<id>,<id>...]`. The digits, the nonce, begin every record, so that nothing else that
-//! is printed can pass for one. A record says what came out, never whether it was right: the harness works that out
-//! anew from the seed.
+//! The harness boots an image built with feature `checks` with one more token on the command line, `check=<16
+//! hex digits>:<seed>[:skip=<id>,<id>...]`. The digits, the nonce, begin every record, so that nothing else
+//! that is printed can pass for one. A record says what came out, never whether it was right: the harness works
+//! that out anew from the seed.
 //!
-//! Invariant: the token is wiped before any exercise runs, and the one [`Reporter`] belongs to the program that booted, whose
-//! `main` gets it in its [`Entry`](super::Entry). Records pass through no exercise.
+//! Invariant: the token is wiped before any exercise runs, and the one [`Reporter`] belongs to the program that
+//! booted, whose `main` gets it in its [`Entry`](super::Entry). Records pass through no exercise.
 
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -58,9 +58,11 @@ impl Reporter {
         Rng::with_seed(self.seed ^ fnv1a64(id.as_bytes()))
     }
 
-    /// Says that all checks have run.
+    /// Says that all checks have run, and sees to it that dom0 has read so: the live console comes next, and an
+    /// exercise that ruins the ring takes with it what is still in there.
     pub fn done(self) {
         record(format_args!("done"));
+        raw_ring::drain();
     }
 
     fn skips(&self, id: &str) -> bool {

@@ -7,8 +7,8 @@
 //! - `count` pairs of u32: where a function starts, counted from `VIRT_BASE`, and its bytes; sorted by start;
 //! - `count` NUL-terminated names, in the same order.
 //!
-//! Invariant: a damaged table yields no name or a wrong one, never a fault or a panic: every access is within the length
-//! of the descriptor.
+//! Invariant: a damaged table yields no name or a wrong one, never a fault or a panic: every access is within
+//! the length of the descriptor.
 
 use core::ops::Range;
 

@@ -1,9 +1,9 @@
 //! The trap table: every exception of the processor ends in a report.
 //!
-//! Follows `set_trap_table` in Xen's `public/xen.h`, and the frame that Xen pushes: rcx and r11 lowest, since
-//! `syscall` spoils them, then an error code where the vector has one, then what the processor would push. Stage 3
-//! registers a table of its own, whose handlers may return; what they can't handle they hand to
-//! [`super::report::fault`] like this one.
+//! Follows `set_trap_table` in Xen's `public/xen.h`, and the frame that Xen pushes (`create_bounce_frame` in its `arch/x86/x86_64/entry.S`): rcx and r11
+//! lowest, since `syscall` spoils them, then an error code where the vector has one, then what the processor
+//! would push. Stage 3 registers a table of its own, whose handlers may return; what they can't handle they
+//! hand to [`super::report::fault`] like this one.
 //!
 //! Invariant: a stub turns every frame into one [`TrapFrame`], with nothing of the interrupted code lost.
 

@@ -9,8 +9,8 @@ use console::under_test::hypercall as closely;
 use console::xen::{self, number};
 use fastrand::Rng;
 
-/// Runs the checks of this exercise. First those that work whatever the compiler was told: a register that silently changes makes
-/// any of the others crash.
+/// Runs the checks of this exercise. First those that work whatever the compiler was told: a register that
+/// silently changes makes any of the others crash.
 pub fn run(reporter: &Reporter) {
     reporter.check("1c.decode", decode);
     reporter.check("1c.registers", registers);
@@ -23,9 +23,8 @@ pub fn run(reporter: &Reporter) {
 
 /// What Xen says about itself: `xl info` says it too.
 ///
-/// Draws nothing.
-/// Records: `version` (major * 65536 + minor); `extra`, the result, and `extraversion`, the text before the NUL; `result` and
-/// `capabilities`, the text before the NUL.
+/// Draws nothing. Records: `version` (major * 65536 + minor); `extra`, the result, and `extraversion`, the text
+/// before the NUL; `result` and `capabilities`, the text before the NUL.
 fn version(_: &mut Rng, record: &Record) {
     const EXTRAVERSION: u64 = 1;
     const CAPABILITIES: u64 = 3;
@@ -44,12 +43,13 @@ fn version(_: &mut Rng, record: &Record) {
     record.saw(format_args!("result={} capabilities={}", plain(result), Hex(before_nul(&capabilities))));
 }
 
-/// A hypercall with four arguments, each of which shows: `mmuext_op` (operations, their count, where to count those done, domain).
+/// A hypercall with four arguments, each of which shows: `mmuext_op` (operations, their count, where to count
+/// those done, domain).
 ///
-/// Draws: `flushes = rng.u64(1..=8)`; `domain = rng.u16(0x4000..0x7000)`, which doesn't exist.
-/// The operations are `flushes` times MMUEXT_TLB_FLUSH_LOCAL, then a number that is no operation.
-/// Records `result` and `done` (0xdddd before) for each `case`. `all`: count = flushes, on ourselves: 0 and flushes. `stop`: count = flushes +
-/// 1: an error, and flushes. `domain`: count = flushes, on that domain: -3, and 0xdddd or 0.
+/// Draws: `flushes = rng.u64(1..=8)`; `domain = rng.u16(0x4000..0x7000)`, which doesn't exist. The operations
+/// are `flushes` times MMUEXT_TLB_FLUSH_LOCAL, then a number that is no operation. Records `result` and `done`
+/// (0xdddd before) for each `case`. `all`: count = flushes, on ourselves: 0 and flushes. `stop`: count =
+/// flushes + 1: an error, and flushes. `domain`: count = flushes, on that domain: -3, and 0xdddd or 0.
 fn arguments(rng: &mut Rng, record: &Record) {
     let flushes = rng.u64(1..=8);
     let domain = rng.u16(0x4000..0x7000);
@@ -66,9 +66,9 @@ fn arguments(rng: &mut Rng, record: &Record) {
 
 /// Hypercalls that Xen refuses.
 ///
-/// Draws: `unknown = rng.u64(64..4096)`; `unmapped = rng.u64(1..0x10000) * 4096`; `closed = rng.u32(512..1000)`.
-/// Records `result` for each `case`. `unknown`: hypercall number `unknown`: -38. `unmapped`: the capabilities into that address: -14. `closed`: an
-/// event to that port: -22.
+/// Draws: `unknown = rng.u64(64..4096)`; `unmapped = rng.u64(1..0x10000) * 4096`; `closed =
+/// rng.u32(512..1000)`. Records `result` for each `case`. `unknown`: hypercall number `unknown`: -38.
+/// `unmapped`: the capabilities into that address: -14. `closed`: an event to that port: -22.
 fn errors(rng: &mut Rng, record: &Record) {
     const CAPABILITIES: u64 = 3;
     const EVTCHNOP_SEND: u64 = 4;
@@ -89,9 +89,9 @@ fn errors(rng: &mut Rng, record: &Record) {
 
 /// An event channel's life.
 ///
-/// Draws nothing.
-/// Records `result` for each `case`, and what Xen wrote. `allocate` (EVTCHNOP_alloc_unbound from ourselves to ourselves): `port`, not 0. `open`
-/// (EVTCHNOP_status): `status` 1, unbound. `close` (EVTCHNOP_close). `closed` (EVTCHNOP_status): `status` 0.
+/// Draws nothing. Records `result` for each `case`, and what Xen wrote. `allocate` (EVTCHNOP_alloc_unbound from
+/// ourselves to ourselves): `port`, not 0. `open` (EVTCHNOP_status): `status` 1, unbound. `close`
+/// (EVTCHNOP_close). `closed` (EVTCHNOP_status): `status` 0.
 fn events(_: &mut Rng, record: &Record) {
     const CLOSE: u64 = 3;
     const STATUS: u64 = 5;
@@ -125,8 +125,8 @@ fn event_operation<T>(operation: u64, argument: &mut T) -> Result<u64, Errno> {
 
 /// Hypercalls while values are in registers.
 ///
-/// Draws: nine times `rng.u64(..)`, the values; `flushes = rng.u64(1..=8)`.
-/// Records for each `case` the undecoded `result`, and the values afterwards, as `a` to `i`. `version`: as in `1c.version`. `flush`: as
+/// Draws: nine times `rng.u64(..)`, the values; `flushes = rng.u64(1..=8)`. Records for each `case` the
+/// undecoded `result`, and the values afterwards, as `a` to `i`. `version`: as in `1c.version`. `flush`: as
 /// `case=all` in `1c.arguments`, with `done`.
 fn registers(rng: &mut Rng, record: &Record) {
     let values = core::array::from_fn(|_| rng.u64(..));
@@ -166,7 +166,8 @@ fn memory(rng: &mut Rng, record: &Record) {
 /// Results of all kinds.
 ///
 /// Draws: `error = rng.i64(1..=4095)`; `value = rng.i64(0..i64::MAX)`; `large = rng.i64(i64::MIN..-4096)`.
-/// Records for each of 0, 1, `value`, i64::MAX, -1, -`error`, -4095, -4096, `large`, i64::MIN, in this order: `raw`, and either `value` or `error`.
+/// Records for each of 0, 1, `value`, i64::MAX, -1, -`error`, -4095, -4096, `large`, i64::MIN, in this order:
+/// `raw`, and either `value` or `error`.
 fn decode(rng: &mut Rng, record: &Record) {
     let error = rng.i64(1..=4095);
     let value = rng.i64(0..i64::MAX);

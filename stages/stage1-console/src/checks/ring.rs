@@ -37,9 +37,9 @@ fn fits(rng: &mut Rng, record: &Record) {
 
 /// A text that passes the last slot, and one that also passes the largest index.
 ///
-/// Draws: `before = rng.u32(1..=64)`; `round = rng.u32(1..=1000)`; `length = before as usize + rng.usize(1..=128)`;
-/// `length` times `rng.u8(1..=255)`.
-/// The rings: producer = consumer = start, with start = round * 2048 - before (`case=slot`), then 2^32 - before (`case=index`).
+/// Draws: `before = rng.u32(1..=64)`; `round = rng.u32(1..=1000)`; `length = before as usize +
+/// rng.usize(1..=128)`; `length` times `rng.u8(1..=255)`. The rings: producer = consumer = start, with start =
+/// round * 2048 - before (`case=slot`), then 2^32 - before (`case=index`).
 fn wrap(rng: &mut Rng, record: &Record) {
     let before = rng.u32(1..=64);
     let round = rng.u32(1..=1000);
@@ -82,11 +82,11 @@ fn full(rng: &mut Rng, record: &Record) {
 
 /// A consumer index that can't be true, and one that changes between two loads.
 ///
-/// Draws: `producer = rng.u32(..)`; `behind = rng.u32(1..=2048)`; `ahead = rng.u32(1..=2048)`; `room = rng.u32(1..=100)`;
-/// `length = room as usize + rng.usize(1..=100)`; `length` times `rng.u8(1..=255)`.
-/// `case=behind`: consumer = producer - 2048 - behind, `count` = 0. `case=ahead`: consumer = producer + ahead, `count` = 0.
-/// `case=changing`: the first load of the consumer gives producer - 2048 + room, each later one gives producer;
-/// `count` = length.
+/// Draws: `producer = rng.u32(..)`; `behind = rng.u32(1..=2048)`; `ahead = rng.u32(1..=2048)`; `room =
+/// rng.u32(1..=100)`; `length = room as usize + rng.usize(1..=100)`; `length` times `rng.u8(1..=255)`.
+/// `case=behind`: consumer = producer - 2048 - behind, `count` = 0. `case=ahead`: consumer = producer + ahead,
+/// `count` = 0. `case=changing`: the first load of the consumer gives producer - 2048 + room, each later one
+/// gives producer; `count` = length.
 fn hostile(rng: &mut Rng, record: &Record) {
     let producer = rng.u32(..);
     let behind = rng.u32(1..=2048);
@@ -198,8 +198,9 @@ impl NotedRing {
         }
     }
 
-    /// Records `case`, `accepted` (what the function returned), `producer` (the index afterwards), `publishes`, `data`: the `count`
-    /// slots from `start` on, modulo 2048, and `others`: how many slots outside of those no longer hold 0xee.
+    /// Records `case`, `accepted` (what the function returned), `producer` (the index afterwards), `publishes`,
+    /// `data`: the `count` slots from `start` on, modulo 2048, and `others`: how many slots outside of those no
+    /// longer hold 0xee.
     fn record(&self, record: &Record, case: &str, accepted: usize, start: u32, count: usize) {
         let mut data = [0; MOST];
         let mut others = self.out.iter().filter(|byte| **byte != FILL).count();

@@ -36,8 +36,8 @@ fn set_magic(page: &mut Page, magic: &str) {
 
 /// Every number of the page.
 ///
-/// Draws: a page.
-/// Records: each field under its name, in decimal (`flags` as its bits), and `command_line`; or `result` as [`magic`] does.
+/// Draws: a page. Records: each field under its name, in decimal (`flags` as its bits), and `command_line`; or
+/// `result` as [`magic`] does.
 fn fields(rng: &mut Rng, record: &Record) {
     let page = draw_page(rng);
     let info = match boot_info::parse(&page) {
@@ -58,10 +58,9 @@ fn fields(rng: &mut Rng, record: &Record) {
 
 /// Pages with a right and with wrong magics.
 ///
-/// Draws: a page; `byte = rng.usize(..15)`; `bit = rng.u8(..8)`.
-/// Records for each `case` the `result`: `ok`, `bad_magic` or `too_short`.
-/// `good`: as drawn; `changed`: that bit of that byte flipped; `x86_32p`: the magic `xen-3.0-x86_32p` and a NUL; `longer`: the magic
-/// `xen-3.0-x86_64p` and a NUL.
+/// Draws: a page; `byte = rng.usize(..15)`; `bit = rng.u8(..8)`. Records for each `case` the `result`: `ok`,
+/// `bad_magic` or `too_short`. `good`: as drawn; `changed`: that bit of that byte flipped; `x86_32p`: the magic
+/// `xen-3.0-x86_32p` and a NUL; `longer`: the magic `xen-3.0-x86_64p` and a NUL.
 fn magic(rng: &mut Rng, record: &Record) {
     let good = draw_page(rng);
     let byte = rng.usize(..=MAGIC.len());
@@ -79,9 +78,9 @@ fn magic(rng: &mut Rng, record: &Record) {
 
 /// Pages of all sizes.
 ///
-/// Draws: a page; `length = rng.usize(..0x490)`.
-/// Records for each `case` the `result`, and `length` if that is `too_short` (else 0). `short`: the first `length` bytes; `last`: all but
-/// one byte; `exact`: all 0x490; `longer`: as many, and 16 zeros; `zeros`: `length` zeros (bad magic *and* too short).
+/// Draws: a page; `length = rng.usize(..0x490)`. Records for each `case` the `result`, and `length` if that is
+/// `too_short` (else 0). `short`: the first `length` bytes; `last`: all but one byte; `exact`: all 0x490;
+/// `longer`: as many, and 16 zeros; `zeros`: `length` zeros (bad magic *and* too short).
 fn short(rng: &mut Rng, record: &Record) {
     let page = draw_page(rng);
     let length = rng.usize(..START_INFO_SIZE);
@@ -104,10 +103,11 @@ fn short(rng: &mut Rng, record: &Record) {
 
 /// Command lines, and what is none.
 ///
-/// Draws: a page; `length = rng.usize(1..=100)`; `length` times `rng.alphabetic()`, the letters.
-/// The field, from 0x80 on, for each `case`; what is not named stays as drawn. `plain`: the letters, NUL. `cut`: the letters, e2, 82, NUL.
-/// `broken`: the letters, ff, `a`, NUL. `full`: all 1024 bytes are `x`. `euro`: the letters, e2, 82, ac, NUL.
-/// Records for each the `length` of the command line in bytes, and its first 128 bytes as `text`.
+/// Draws: a page; `length = rng.usize(1..=100)`; `length` times `rng.alphabetic()`, the letters. The field,
+/// from 0x80 on, for each `case`; what is not named stays as drawn. `plain`: the letters, NUL. `cut`: the
+/// letters, e2, 82, NUL. `broken`: the letters, ff, `a`, NUL. `full`: all 1024 bytes are `x`. `euro`: the
+/// letters, e2, 82, ac, NUL. Records for each the `length` of the command line in bytes, and its first 128
+/// bytes as `text`.
 fn text(rng: &mut Rng, record: &Record) {
     let mut page = draw_page(rng);
     let length = rng.usize(1..=100);
@@ -138,13 +138,13 @@ fn record_text(record: &Record, case: &str, page: &Page) {
 
 /// A command line taken apart word by word.
 ///
-/// Draws: `words = rng.usize(4..=6)`; `first = rng.usize(..4)`. Then for each word, counted by `index` from 0: a gap of
-/// `rng.usize(1..=3)` separators; a key of `rng.usize(1..=6)` letters, each `rng.lowercase()`; then by its kind, `(first + index) % 4`:
-/// kind 0, nothing more; kind 1, `=`; kind 2, `=` and a value, drawn like a key; kind 3, `=`, a value, `=`, another value. At last:
-/// a gap of `rng.usize(1..=2)` separators, with `index = words`. Separator number k, from 0, of a gap is a space if `index + k` is even,
-/// else a tab.
-/// Records for each word, up to eight: `index`, `key`, and `value` (`none` where there is none). Then `words`: how many came; and
-/// `case=blank words=` the same for a line of three spaces.
+/// Draws: `words = rng.usize(4..=6)`; `first = rng.usize(..4)`. Then for each word, counted by `index` from 0:
+/// a gap of `rng.usize(1..=3)` separators; a key of `rng.usize(1..=6)` letters, each `rng.lowercase()`; then by
+/// its kind, `(first + index) % 4`: kind 0, nothing more; kind 1, `=`; kind 2, `=` and a value, drawn like a
+/// key; kind 3, `=`, a value, `=`, another value. At last: a gap of `rng.usize(1..=2)` separators, with `index
+/// = words`. Separator number k, from 0, of a gap is a space if `index + k` is even, else a tab. Records for
+/// each word, up to eight: `index`, `key`, and `value` (`none` where there is none). Then `words`: how many
+/// came; and `case=blank words=` the same for a line of three spaces.
 fn tokens(rng: &mut Rng, record: &Record) {
     let mut line = Line { bytes: [0; 256], length: 0 };
     let words = rng.usize(4..=6);

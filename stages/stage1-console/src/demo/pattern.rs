@@ -1,7 +1,8 @@
 //! The demo that prints a lot right before the end: `app=pattern size=65536`.
 //!
-//! Line number n, from 0, is 64 bytes: n as eight hexadecimal digits, a space, 53 letters, `\r\n`. Letter number k, from 0, is letter
-//! (7 n + k) modulo 26 of the alphabet. So a reader can tell what is missing, and where.
+//! Line number n, from 0, is 64 bytes: n as eight hexadecimal digits, a space, 53 letters, `\r\n`. Letter
+//! number k, from 0, is letter (7 n + k) modulo 26 of the alphabet. So a reader can tell what is missing, and
+//! where.
 
 use crate::boot_info::CommandLine;
 use crate::output;

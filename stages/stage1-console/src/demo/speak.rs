@@ -1,4 +1,6 @@
 //! The demos that use the console as intended: `hello`, `echo`, `hang`.
+//!
+//! Invariant: none takes input for text; a line is bytes until somebody has tested it.
 
 use crate::boot_info::CommandLine;
 use crate::input::LineReader;

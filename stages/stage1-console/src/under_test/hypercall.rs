@@ -1,8 +1,8 @@
 //! Hypercalls made where it shows what the compiler was told about them.
 //!
-//! An `asm!` block says which registers and whether memory may change, and the compiler relies on it: what isn't said stays unnoticed,
-//! until one day a value sits in just that register. Here values sit everywhere. That works because exercise 1c is
-//! `inline(always)`, so its `asm!` lands in the middle of these functions.
+//! An `asm!` block says which registers and whether memory may change, and the compiler relies on it: what
+//! isn't said stays unnoticed, until one day a value sits in just that register. Here values sit everywhere.
+//! That works because exercise 1c is `inline(always)`, so its `asm!` lands in the middle of these functions.
 //!
 //! Invariant: what comes back is right if the exercise told the compiler everything.
 
@@ -11,8 +11,8 @@ use crate::hypercall as exercise;
 /// How many values are kept in registers: more than there are that survive.
 pub const VALUES: usize = 9;
 
-/// Makes a hypercall while `values` are kept in registers around it. Returns the undecoded result, and the values as they are
-/// afterwards.
+/// Makes a hypercall while `values` are kept in registers around it. Returns the undecoded result, and the
+/// values as they are afterwards.
 ///
 /// # Safety
 /// As [`xen::hypercall`](crate::xen::hypercall).
@@ -24,8 +24,8 @@ pub unsafe fn with_registers_in_use(number: u64, arguments: [u64; 4], values: [u
     (result, in_registers(before))
 }
 
-/// Makes a hypercall whose third argument is the address of a u32, which holds `before`. Returns the undecoded result, and what
-/// that u32 holds afterwards.
+/// Makes a hypercall whose third argument is the address of a u32, which holds `before`. Returns the undecoded
+/// result, and what that u32 holds afterwards.
 ///
 /// # Safety
 /// As [`xen::hypercall`](crate::xen::hypercall), which may write that u32.

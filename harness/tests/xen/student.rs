@@ -1,8 +1,6 @@
 //! The commands that a student works with: where they stand, hints, solutions, the starter again, handing in.
 
-mod common;
-
-use common::{Ended, Lab, repository, run};
+use crate::common::{self, Ended, Lab, repository, run};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -58,7 +56,7 @@ fn copy(from: &Path, to: &Path) {
 macro_rules! assert_said {
     ($name:literal, $text:expr) => {
         insta::with_settings!({
-            snapshot_path => "../snapshots",
+            snapshot_path => "../../snapshots",
             prepend_module_to_snapshot => false,
             omit_expression => true,
         }, { insta::assert_snapshot!($name, $text) })

@@ -1,0 +1,198 @@
+//! The harness's own faults: what it says and leaves behind when the machine lets it down.
+
+use crate::common::{Ended, harness, repository, run};
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A guest that does nothing for ever, and the QEMU that it runs in.
+fn hanging() -> (Child, u32) {
+    let mut child = harness(repository(), &["run", "stage1", "--solution", "--cmdline", "app=hang"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut seen = String::new();
+    let mut piece = [0; 1024];
+    while !seen.contains("hanging") {
+        let count = child.stdout.as_mut().unwrap().read(&mut piece).unwrap();
+        assert!(count > 0, "the console ended: {seen}");
+        seen.push_str(&String::from_utf8_lossy(&piece[..count]));
+    }
+    let qemu = qemu_of(child.id()).expect("a guest runs without QEMU");
+    (child, qemu)
+}
+
+/// The QEMU that a process started, whichever of its threads did.
+fn qemu_of(parent: u32) -> Option<u32> {
+    let threads = fs::read_dir(format!("/proc/{parent}/task")).ok()?;
+    let children = threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    let pids: Vec<u32> = children.flat_map(|list| list.split(' ').flat_map(str::parse).collect::<Vec<u32>>()).collect();
+    pids.into_iter()
+        .find(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.starts_with("qemu")))
+}
+
+fn send(pid: u32, signal: Signal) {
+    kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal).unwrap();
+}
+
+#[track_caller]
+fn gone_soon(pid: u32) {
+    let since = Instant::now();
+    // A process that has ended and waits to be collected by whoever adopted it has no command line any more.
+    while fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty()) {
+        assert!(since.elapsed() < Duration::from_secs(20), "QEMU {pid} outlives the harness");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn end(child: Child) -> Ended {
+    child.wait_with_output().unwrap().into()
+}
+
+/// An empty folder for a cache of its own, on the disk that the tests build on.
+fn empty_cache() -> tempfile::TempDir {
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
+}
+
+#[test]
+fn without_qemu_the_one_command_to_type_is_printed() {
+    let ended: Ended = harness(repository(), &["run", "stage1", "--solution"])
+        .env("PATH", "/nowhere")
+        .env("CARGO", "cargo")
+        .output()
+        .unwrap()
+        .into();
+    let said = ended.with(69).stderr;
+    assert!(said.contains("QEMU is not installed") && said.contains("next: "), "{said}");
+}
+
+#[test]
+fn a_qemu_that_dies_is_a_fault_of_the_host_not_of_the_guest() {
+    let (child, qemu) = hanging();
+    send(qemu, Signal::KILL);
+    let said = end(child).with(70).stderr;
+    assert!(said.contains("QEMU"), "{said}");
+}
+
+#[test]
+fn qemu_dies_with_the_harness_even_when_that_is_killed() {
+    let (mut child, qemu) = hanging();
+    send(child.id(), Signal::KILL);
+    child.wait().unwrap();
+    gone_soon(qemu);
+}
+
+#[test]
+fn an_interrupt_ends_everything_with_status_130() {
+    let (child, qemu) = hanging();
+    send(child.id(), Signal::INT);
+    end(child).with(130);
+    gone_soon(qemu);
+}
+
+#[test]
+fn a_cache_that_cannot_be_used_is_named() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let ended: Ended = harness(repository(), &["check", "stage1", "--solution"])
+        .env("STARDUST_CACHE", file.path().join("cache"))
+        .output()
+        .unwrap()
+        .into();
+    // A file where a folder should be: nothing that the harness could mend.
+    assert!([69, 70].contains(&ended.status.unwrap()), "{:?} {}", ended.status, ended.stderr);
+    assert!(ended.stderr.contains(&file.path().display().to_string()), "{}", ended.stderr);
+}
+
+#[test]
+fn two_at_once_do_not_disturb_one_another() {
+    let start = || {
+        harness(repository(), &["check", "stage1", "--solution"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let (first, second) = (start(), start());
+    for child in [first, second] {
+        let ended = end(child).with(0);
+        assert!(ended.stdout.contains("the reference passes all checks"), "{}", ended.stdout);
+    }
+}
+
+#[test]
+fn a_guest_that_floods_its_console_loses_nothing() {
+    const BYTES: usize = 10 << 20;
+    let command_line = format!("app=pattern size={BYTES}");
+    let arguments = ["run", "stage1", "--solution", "--timeout", "400", "--cmdline", &command_line];
+    let ended = run(repository(), &arguments).with(0);
+    let lines = ended.stdout.lines().filter(|line| line.len() == 62);
+    let numbers: Vec<usize> = lines.filter_map(|line| usize::from_str_radix(line.get(..8)?, 16).ok()).collect();
+    assert!(numbers.iter().copied().eq(0..BYTES / 64), "{} of {} lines", numbers.len(), BYTES / 64);
+}
+
+/// Runs a shell script where it may mount things, which needs no root where the system lets users have namespaces.
+fn with_mounts(script: &str) -> Command {
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--map-root-user", "sh", "-e", "-c", script]);
+    command
+}
+
+#[test]
+fn a_full_disk_leaves_nothing_half_made_and_says_so() {
+    let place = empty_cache();
+    let built = run(repository(), &["host", "build"]).with(0).stdout;
+    let image = built.split(':').next().unwrap_or_default();
+    // Room for the image, which is put there, but not for the machine's state.
+    let script = format!(
+        "mount -t tmpfs -o size=80m none {place}; mkdir {place}/host; cp -r {image} {place}/host/; \
+         export STARDUST_CACHE={place}; cd {repository}; \
+         set +e; {harness} run stage1 --solution; echo status=$?; find {place} -name '*.making'; ls {place}",
+        place = place.path().display(),
+        repository = repository().display(),
+        harness = env!("CARGO_BIN_EXE_harness"),
+    );
+    if !with_mounts("mount -t tmpfs none /mnt").status().is_ok_and(|status| status.success()) {
+        return println!("skipped: this machine lets nobody mount a disk of his own");
+    }
+    let ended: Ended = with_mounts(&script).output().unwrap().into();
+    assert!(ended.stdout.contains("status=69"), "{}\n{}", ended.stdout, ended.stderr);
+    assert!(ended.stderr.contains("free some space"), "{}", ended.stderr);
+    assert!(!ended.stdout.contains(".making"), "{}", ended.stdout);
+}
+
+#[test]
+fn an_interrupted_first_build_leaves_nothing_half_made() {
+    let cache = empty_cache();
+    let mut child = harness(repository(), &["host", "build"])
+        .env("STARDUST_CACHE", cache.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let since = Instant::now();
+    while making(cache.path()).is_empty() {
+        assert!(since.elapsed() < Duration::from_secs(120), "the build does not begin");
+        assert!(child.try_wait().unwrap().is_none(), "the build ended before it began");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    send(child.id(), Signal::INT);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(making(cache.path()), Vec::<PathBuf>::new());
+}
+
+/// Everything below a folder that is being made.
+fn making(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let paths = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir());
+    paths
+        .flat_map(|path| {
+            let unfinished = path.extension().is_some_and(|extension| extension == "making");
+            if unfinished { vec![path] } else { making(&path) }
+        })
+        .collect()
+}
