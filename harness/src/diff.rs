@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::cli;
 use crate::course::Stage;
 use crate::error::{Context, Error, Result};
+use crate::ui::say;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -23,7 +24,7 @@ pub fn command(app: &App, arguments: &cli::Diff) -> Result<u8> {
 
 fn show(app: &App, from: u32, to: u32) -> Result<u8> {
     for stage in app.course.stages.iter().filter(|stage| stage.number > from && stage.number <= to) {
-        print!("{}", added(&app.course.root, stage)?);
+        say(added(&app.course.root, stage)?)?;
     }
     Ok(0)
 }

@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::check::report::Style;
 use crate::error::Result;
 use crate::progress::{StageStanding, Standing, State, Summary};
+use crate::ui::say;
 use std::fmt::Write;
 
 /// Width of the bar in characters.
@@ -12,9 +13,9 @@ const BAR: u32 = 30;
 /// Prints it.
 pub fn command(app: &App) -> Result<u8> {
     let summary = Summary::read(app)?;
-    print!("{}", table(&summary, app.style));
-    println!("{}", reached(&summary, app.style));
-    println!("next: {}", summary.next());
+    say(table(&summary, app.style))?;
+    say(format_args!("{}\n", reached(&summary, app.style)))?;
+    say(format_args!("next: {}\n", summary.next()))?;
     Ok(0)
 }
 

@@ -3,11 +3,12 @@
 use crate::app::App;
 use crate::error::Result;
 use crate::progress::{Next, State, Summary};
+use crate::ui::say;
 use std::fmt::Write;
 
 /// Prints it.
 pub fn command(app: &App) -> Result<u8> {
-    print!("{}", text(app, Summary::read(app)?.next()));
+    say(text(app, Summary::read(app)?.next()))?;
     Ok(0)
 }
 

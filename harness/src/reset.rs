@@ -8,6 +8,7 @@ use crate::cli;
 use crate::error::{Context, Error, Kind, Result};
 use crate::process;
 use crate::progress::unused;
+use crate::ui::say;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -19,16 +20,16 @@ pub fn command(app: &App, arguments: &cli::Reset) -> Result<u8> {
     let file = stage.exercise_path(exercise);
     let starter = starter(root, &file)?;
     if std::fs::read(root.join(&file)).is_ok_and(|now| now == starter.as_bytes()) {
-        println!("{} is the starter already", file.display());
+        say(format_args!("{} is the starter already\n", file.display()))?;
     } else {
         let kept = back_up(root, &file, &exercise.id)?;
         replace(&root.join(&file), &starter)?;
-        println!("{} is the starter again", file.display());
+        say(format_args!("{} is the starter again\n", file.display()))?;
         if let Some(kept) = kept {
-            println!("your file is kept: {}", kept.display());
+            say(format_args!("your file is kept: {}\n", kept.display()))?;
         }
     }
-    println!("next: edit {}, then `cargo harness check {}`", file.display(), exercise.id);
+    say(format_args!("next: edit {}, then `cargo harness check {}`\n", file.display(), exercise.id))?;
     Ok(0)
 }
 

@@ -6,6 +6,7 @@ use crate::cli;
 use crate::course::{Exercise, Stage};
 use crate::error::{Context, Error, Result};
 use crate::progress::{Entry, Progress};
+use crate::ui::say;
 use similar::TextDiff;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +17,7 @@ pub fn command(app: &App, arguments: &cli::Solution) -> Result<u8> {
     let reference = read(app, &path)?;
     Progress::update(&app.course.root, &app.ui, |progress| open(progress.entry_mut(&exercise.id), arguments.give_up))?
         .map_err(|Closed| closed(&exercise.id))?;
-    print!("{}", show(app, stage, exercise, (&path, &reference), arguments.diff)?);
+    say(show(app, stage, exercise, (&path, &reference), arguments.diff)?)?;
     let notes = Path::new("solutions").join(&stage.package).join("notes.md");
     if app.course.root.join(&notes).is_file() {
         // Beside the text, which may go to a file.

@@ -9,6 +9,7 @@ use crate::cli;
 use crate::course::{Exercise, Stage};
 use crate::error::{Context, Error, Kind, Result};
 use crate::progress::{Standing, State};
+use crate::ui::say;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -27,17 +28,17 @@ pub fn command(app: &App, arguments: &cli::Submit) -> Result<u8> {
     let submission = submission(app, stage, &files);
     let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from(format!("{}.zip", stage.package)));
     std::fs::write(&out, pack(&submission, &files)?).on("write", &out)?;
-    println!("{} holds stage {}: {}", out.display(), stage.number, stage.title);
+    say(format_args!("{} holds stage {}: {}\n", out.display(), stage.number, stage.title))?;
     let mut all_pass = true;
     for (exercise, (path, content)) in stage.lab.exercises.iter().zip(&files) {
         let state = Standing::of(app, stage, exercise)?.state;
         all_pass &= state == State::Passed;
-        println!("  {}  {:<14}  {} ({} bytes)", exercise.id, state.word(), path, content.len());
+        say(format_args!("  {}  {:<14}  {} ({} bytes)\n", exercise.id, state.word(), path, content.len()))?;
     }
     if all_pass {
-        println!("next: hand in {}", out.display());
+        say(format_args!("next: hand in {}\n", out.display()))?;
     } else {
-        println!("next: `cargo harness check stage{}` before you hand it in", stage.number);
+        say(format_args!("next: `cargo harness check stage{}` before you hand it in\n", stage.number))?;
     }
     Ok(0)
 }

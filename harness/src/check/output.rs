@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::cli::{Format, Outputs};
 use crate::course::Stage;
 use crate::error::{Context, Error, Result};
+use crate::ui::say;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -18,9 +19,9 @@ pub fn write(app: &App, stage: &Stage, results: &Results, outputs: &Outputs) -> 
         Format::Junit => Ok(junit::document(results)),
         Format::Github => Ok(github::summary(results)),
     };
-    print!("{}", render(outputs.alone().unwrap_or_default(), app.style)?);
+    say(render(outputs.alone().unwrap_or_default(), app.style)?)?;
     if outputs.each.iter().any(|(format, _)| *format == Format::Github) {
-        print!("{}", github::annotations(results));
+        say(github::annotations(results))?;
     }
     for (format, file) in &outputs.each {
         match (format, file) {

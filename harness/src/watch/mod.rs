@@ -14,12 +14,12 @@ use crate::course::{Exercise, Selection, Stage};
 use crate::error::{Context, Result};
 use crate::progress::{Next, Standing, State, Summary};
 use crate::terminal::{self, Raw};
+use crate::ui::say;
 use crate::{explain, hint, list, next, progress};
 use files::Files;
 use keys::{Decoder, HELP, Key};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ pub fn command(app: &App, arguments: &cli::Watch) -> Result<u8> {
             Next::Exercise(stage, exercise, _) => (stage, Some(exercise)),
             Next::Whole(stage) => (stage, None),
             Next::Done => {
-                println!("next: {}", Next::Done);
+                say(format_args!("next: {}\n", Next::Done))?;
                 return Ok(0);
             }
         },
@@ -81,10 +81,10 @@ impl<'a> Watch<'a> {
         };
         let states: Vec<bool> = exercises.iter().map(worth).collect::<Result<_>>()?;
         match self.exercise {
-            _ if states.contains(&true) => self.check(),
+            _ if states.contains(&true) => self.check()?,
             Some(exercise) => {
                 let state = Standing::of(self.app, self.stage, exercise)?.state;
-                print!("{}", next::text(self.app, Next::Exercise(self.stage, exercise, state)));
+                say(next::text(self.app, Next::Exercise(self.stage, exercise, state)))?;
             }
             None => self.say_next()?,
         }
@@ -107,7 +107,7 @@ impl<'a> Watch<'a> {
                 Err(RecvTimeoutError::Timeout) => {
                     if let Some(index) = self.files.saved() {
                         self.exercise = self.stage.lab.exercises.get(index);
-                        self.check();
+                        self.check()?;
                         self.prompt()?;
                         self.forget(typed);
                     }
@@ -128,13 +128,13 @@ impl<'a> Watch<'a> {
         match key {
             Key::Next => self.go_on()?,
             Key::Hint => self.hint()?,
-            Key::Explain => print!("{}", explain::text(&Selection { stage: self.stage, exercise: self.exercise })),
-            Key::List => print!("{}", list::table(&Summary::read(self.app)?, self.app.style)),
+            Key::Explain => say(explain::text(&Selection { stage: self.stage, exercise: self.exercise }))?,
+            Key::List => say(list::table(&Summary::read(self.app)?, self.app.style))?,
             Key::Again => {
                 self.booted = None;
-                self.check();
+                self.check()?;
             }
-            Key::Help | Key::Quit => println!("{HELP}"),
+            Key::Help | Key::Quit => say(format_args!("{HELP}\n"))?,
         }
         if matches!(key, Key::Help) { Ok(()) } else { self.prompt() }
     }
@@ -149,8 +149,7 @@ impl<'a> Watch<'a> {
             }
             Next::Whole(stage) => {
                 self.turn_to(stage, None);
-                self.check();
-                Ok(())
+                self.check()
             }
             Next::Done => self.say_next(),
         }
@@ -165,16 +164,16 @@ impl<'a> Watch<'a> {
 
     fn hint(&mut self) -> Result<()> {
         let Some(exercise) = self.exercise else {
-            println!("the stage as a whole has no hints; `cargo harness hint` gives those of an exercise");
+            say("the stage as a whole has no hints; `cargo harness hint` gives those of an exercise\n")?;
             return Ok(());
         };
-        print!("{}", hint::show(self.app, self.stage, exercise, self.hinted)?);
+        say(hint::show(self.app, self.stage, exercise, self.hinted)?)?;
         self.hinted = true;
         Ok(())
     }
 
     fn say_next(&self) -> Result<()> {
-        print!("{}", next::text(self.app, Summary::read(self.app)?.next()));
+        say(next::text(self.app, Summary::read(self.app)?.next()))?;
         Ok(())
     }
 
@@ -182,29 +181,29 @@ impl<'a> Watch<'a> {
     fn prompt(&self) -> Result<()> {
         let summary = Summary::read(self.app)?;
         let subject = self.exercise.map_or_else(|| format!("stage{}", self.stage.number), |known| known.id.clone());
-        println!("\nwatching {subject}: {}", list::reached(&summary, self.app.style));
-        println!("{}", self.app.style.faint(HELP));
+        say(format_args!("\nwatching {subject}: {}\n", list::reached(&summary, self.app.style)))?;
+        say(format_args!("{}\n", self.app.style.faint(HELP)))?;
         Ok(())
     }
 
     /// Checks, and shows what came of it. What keeps a check from being made does not end the watch.
-    fn check(&mut self) {
+    fn check(&mut self) -> Result<()> {
         self.hinted = false;
         if self.interactive && self.app.style.decorated {
             // The whole screen for the newest result. That it is clear also says that the save was noticed.
-            print!("\x1b[2J\x1b[H");
-            let _ = std::io::stdout().flush();
+            say("\x1b[2J\x1b[H")?;
         }
         if let Err(error) = self.try_check() {
-            println!("error: {error}");
+            say(format_args!("error: {error}\n"))?;
         }
+        Ok(())
     }
 
     fn try_check(&mut self) -> Result<()> {
         let only = self.exercise.map(|exercise| exercise.id.clone());
         let image = self.image()?.map(|image| (image, only.clone()));
         if image.is_some() && image == self.booted {
-            println!("the image is the one that was checked before, so the result is the same; r runs it again");
+            say("the image is the one that was checked before, so the result is the same; r runs it again\n")?;
             return Ok(());
         }
         let request = check::Request {
@@ -217,7 +216,7 @@ impl<'a> Watch<'a> {
         };
         let results = check::check(self.app, &request)?;
         progress::record(self.app, self.stage, &results);
-        print!("{}", report::human(&results, self.stage, &self.app.course.root, self.app.style));
+        say(report::human(&results, self.stage, &self.app.course.root, self.app.style))?;
         // Only what Xen has judged need not be judged again.
         self.booted = image.filter(|_| results.log.is_some());
         Ok(())

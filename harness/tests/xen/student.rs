@@ -73,6 +73,17 @@ fn a_fresh_checkout_lists_what_there_is_to_do() {
 }
 
 #[test]
+fn a_reader_who_goes_away_is_no_error() {
+    let checkout = Checkout::new();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    for command in ["list", "next", "man"] {
+        let status = common::harness(checkout.folder.path(), &[command]).stdout(writer.try_clone().unwrap()).status();
+        assert_eq!(status.unwrap().code(), Some(0), "{command}");
+    }
+}
+
+#[test]
 fn hints_go_deeper_one_by_one_and_stay() {
     let checkout = Checkout::new();
     let hints = |arguments: &[&str]| {
