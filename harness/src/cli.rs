@@ -54,6 +54,8 @@ pub enum Command {
     Run(Run),
     /// Builds a stage's image, verifies it, and says how large it is.
     Build(Build),
+    /// Builds the book and serves it to your browser.
+    Book(Book),
     /// Looks at the machine: what is there, what is missing, how fast it is.
     Doctor(Doctor),
     /// The Xen test host: build it, or carry it to a room without a network.
@@ -160,6 +162,23 @@ pub struct Build {
     /// Copy the image that Xen boots to this file.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
+
+/// `harness book`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  cargo harness book                 then open the address that it prints\n  \
+    cargo harness book --out ~/book    only build it\n  \
+    cargo harness book --check         for those who change it")]
+pub struct Book {
+    /// Serve it on this port of this machine, and nowhere else.
+    #[arg(long, value_name = "PORT", default_value_t = 3000, value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: u16,
+    /// Build it into this folder, and serve nothing.
+    #[arg(long, value_name = "DIR", conflicts_with = "port")]
+    pub out: Option<PathBuf>,
+    /// Check that all it refers to is there; status 1 if not. Serve nothing.
+    #[arg(long, conflicts_with_all = ["port", "out"])]
+    pub check: bool,
 }
 
 /// `harness doctor`.

@@ -9,6 +9,7 @@
 //! | [`machine`] | runs the test host under QEMU and talks to the agent in it |
 //! | [`check`] | judges a stage, from rules to records of a booted guest |
 //! | [`progress`] | remembers what a student has reached |
+//! | [`book`] | builds, serves and checks the book |
 //! | [`cli`] | the command line; the commands themselves are modules named after them |
 
 #[cfg(test)]
@@ -16,6 +17,7 @@
 mod snapshot;
 
 pub mod app;
+pub mod book;
 pub mod build;
 pub mod cache;
 pub mod check;

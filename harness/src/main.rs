@@ -6,7 +6,7 @@ use harness::app::App;
 use harness::cli::{Cli, Command};
 use harness::error::{Error, Kind};
 use harness::{
-    build, check, completions, diff, doctor, explain, hint, host_command, interrupt, list, man, next, reset, run,
+    book, build, check, completions, diff, doctor, explain, hint, host_command, interrupt, list, man, next, reset, run,
 };
 use harness::{solution, status, submit, watch};
 use std::process::ExitCode;
@@ -53,6 +53,7 @@ fn perform(cli: &Cli) -> Result<u8, Error> {
         Some(Command::Submit(arguments)) => submit::command(&app, arguments),
         Some(Command::Run(arguments)) => run::command(&app, arguments),
         Some(Command::Build(arguments)) => build::command(&app, arguments),
+        Some(Command::Book(arguments)) => book::command(&app, arguments),
         Some(Command::Doctor(arguments)) => doctor::command(&app, arguments),
         Some(Command::Host { command }) => host_command::command(&app, command),
     }

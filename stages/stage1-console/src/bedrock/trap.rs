@@ -60,6 +60,7 @@ const STUB_SIZE: u64 = 32;
 
 /// Has Xen deliver all exceptions of this vCPU to the report.
 pub(super) fn install() {
+    // ANCHOR: install
     let entry = |vector: usize| TrapInfo {
         vector: vector as u8,
         flags: MASK_EVENTS,
@@ -71,6 +72,7 @@ pub(super) fn install() {
     // SAFETY: Xen only reads the table, which ends as it must; the handlers are the stubs below.
     let result = unsafe { raw_hypercall(number::SET_TRAP_TABLE, [table.as_ptr().addr() as u64, 0, 0, 0]) };
     assert!(result == 0 || cfg!(not(guest)), "Xen refused the trap table: {result}");
+    // ANCHOR_END: install
 }
 
 #[cfg(guest)]
