@@ -1,14 +1,20 @@
 //! The command line: what each command takes and how it is explained.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+mod outputs;
+mod student;
+
+pub use outputs::{Format, Outputs};
+pub use student::{Completions, Diff, Explain, Hint, Man, Reset, Solution, Submit, Watch};
+
+use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
 /// Builds, boots and checks the stages of Stardust under the real Xen.
 #[derive(Debug, Parser)]
 #[command(name = "harness", bin_name = "cargo harness", version, max_term_width = 100)]
 #[command(after_help = "Without a command: where you stand, and what to type next.\n\n\
-    Exit status: 0 all is well; 1 checks failed; 2 does not compile; 3 the guest crashed, hung or ran out\n\
-    of time; 4 a rule is broken; 64 wrong usage; 69 the machine lacks something; 70 the harness failed.")]
+    Exit status: 0 all is well; 1 checks failed; 2 does not compile; 3 the guest crashed, hung or ran out\
+    \x20of time; 4 a rule is broken; 64 wrong usage; 69 the machine lacks something; 70 the harness failed.")]
 pub struct Cli {
     /// No colour, also on a terminal (NO_COLOR does the same).
     #[arg(long, global = true)]
@@ -26,6 +32,24 @@ pub struct Cli {
 pub enum Command {
     /// Checks your work on a stage: compiles it, runs its host tests, boots it under Xen.
     Check(Check),
+    /// Checks an exercise whenever you save it.
+    Watch(Watch),
+    /// Lists the stages and exercises: points, minutes, difficulty, and how far you are.
+    List,
+    /// Says the one next thing to do.
+    Next,
+    /// Gives a hint; `--more` gives a plainer one.
+    Hint(Hint),
+    /// Says in words what the checks of an exercise do.
+    Explain(Explain),
+    /// Shows the solution of an exercise that has passed, or with `--give-up`.
+    Solution(Solution),
+    /// Puts the starter of an exercise back; your file is kept.
+    Reset(Reset),
+    /// Shows what a stage adds to the one before it.
+    Diff(Diff),
+    /// Writes the zip to hand in.
+    Submit(Submit),
     /// Boots a stage and connects you to its console.
     Run(Run),
     /// Builds a stage's image, verifies it, and says how large it is.
@@ -40,6 +64,10 @@ pub enum Command {
         #[command(subcommand)]
         command: Host,
     },
+    /// Prints completions for a shell.
+    Completions(Completions),
+    /// Prints the manual page.
+    Man(Man),
 }
 
 /// Whose work is taken.
@@ -57,7 +85,9 @@ pub struct Whose {
     cargo harness check 1b                  only exercise 1b\n  \
     cargo harness check stage1 --solution   the reference: shows that the set-up works\n  \
     cargo harness check stage1 --solution=1a  your work, with the reference for 1a\n  \
-    cargo harness check stage1 --format json --out results.json")]
+    cargo harness check stage1 --format json --out results.json\n  \
+    cargo harness check stage1 --format github --format junit --out junit.xml\n\n\
+    An --out belongs to the --format before it; a format without one goes to the screen.")]
 pub struct Check {
     /// A stage (stage1, 1, console) or an exercise (1a).
     pub selector: String,
@@ -76,22 +106,9 @@ pub struct Check {
     /// Draw the inputs from this number instead of a new one.
     #[arg(long)]
     pub seed: Option<u64>,
-    /// How to report.
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    pub format: Format,
-    /// Write the report in that format to a file; people's report goes to the screen all the same.
-    #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
-}
-
-/// How results are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people.
-    #[default]
-    Human,
-    /// results.json, version 1.
-    Json,
+    /// How to report, and where.
+    #[command(flatten)]
+    pub outputs: Outputs,
 }
 
 /// `harness run`.
@@ -235,17 +252,11 @@ mod tests {
 
     #[test]
     fn help_reads_well() {
-        // Snapshots of the whole harness stand in one folder.
-        let mut settings = insta::Settings::clone_current();
-        settings.set_snapshot_path("../snapshots");
-        settings.set_prepend_module_to_snapshot(false);
-        settings.set_omit_expression(true);
         for words in
             [&["--help"][..], &["check", "--help"], &["run", "--help"], &["build", "--help"], &["host", "--help"]]
         {
             let said = Cli::try_parse_from(["harness"].iter().chain(words)).unwrap_err().to_string();
-            let name = format!("help-{}", words[0].trim_start_matches('-'));
-            settings.bind(|| insta::assert_snapshot!(name, said));
+            assert_text!(format!("help-{}", words[0].trim_start_matches('-')), said);
         }
     }
 }

@@ -8,8 +8,13 @@
 //! | [`host`] | builds the Xen test host from the distribution's packages |
 //! | [`machine`] | runs the test host under QEMU and talks to the agent in it |
 //! | [`check`] | judges a stage, from rules to records of a booted guest |
+//! | [`progress`] | remembers what a student has reached |
 //! | [`book`] | builds, serves and checks the book |
 //! | [`cli`] | the command line; the commands themselves are modules named after them |
+
+#[cfg(test)]
+#[macro_use]
+mod snapshot;
 
 pub mod app;
 pub mod book;
@@ -17,22 +22,34 @@ pub mod build;
 pub mod cache;
 pub mod check;
 pub mod cli;
+pub mod completions;
 pub mod course;
+pub mod diff;
 pub mod doctor;
 pub mod error;
+pub mod explain;
 pub mod guest;
+pub mod hint;
 pub mod host;
 pub mod host_command;
 pub mod interrupt;
+pub mod list;
 pub mod machine;
+pub mod man;
+pub mod next;
 pub mod prerequisites;
 pub mod process;
+pub mod progress;
+pub mod reset;
 pub mod run;
+pub mod solution;
 pub mod status;
 pub mod stream;
+pub mod submit;
 pub mod terminal;
 pub mod toolchain;
 pub mod ui;
+pub mod watch;
 
 /// The last `lines` lines of a text.
 pub fn tail(text: &str, lines: usize) -> String {

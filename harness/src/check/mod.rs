@@ -6,9 +6,12 @@
 //! Points come from tier 3 alone.
 
 pub mod expect;
+mod github;
 mod host_tests;
 mod judge;
+mod junit;
 pub mod live;
+mod output;
 mod records;
 pub mod report;
 pub mod results;
@@ -67,21 +70,8 @@ pub fn command(app: &App, arguments: &cli::Check) -> Result<u8> {
         keep_going: arguments.keep_going,
     };
     let results = check(app, &request)?;
-    let json = || {
-        let text = serde_json::to_string_pretty(&results);
-        text.map(|text| text + "\n").map_err(|error| Error::fault(format!("write the results as JSON: {error}")))
-    };
-    let human = report::human(&results, stage, &app.course.root, app.style);
-    match (&arguments.out, arguments.format) {
-        (None, cli::Format::Human) => print!("{human}"),
-        (None, cli::Format::Json) => print!("{}", json()?),
-        (Some(file), format) => {
-            print!("{human}");
-            let plain = || report::human(&results, stage, &app.course.root, report::Style::default());
-            let text = if format == cli::Format::Json { json()? } else { plain() };
-            std::fs::write(file, text).on("write", file)?;
-        }
-    }
+    crate::progress::record(app, stage, &results);
+    output::write(app, stage, &results, &arguments.outputs)?;
     Ok(results.exit())
 }
 
@@ -171,7 +161,7 @@ fn compile(app: &App, request: &Request, results: &mut Results) -> Result<Option
             Ok(Some(guest))
         }
         Err(Failure::Compile(diagnostics)) => {
-            blame(results, &diagnostics);
+            blame(results, request.stage, &diagnostics);
             Ok(None)
         }
         Err(Failure::Other(error)) => Err(error),
@@ -179,7 +169,7 @@ fn compile(app: &App, request: &Request, results: &mut Results) -> Result<Option
 }
 
 /// Puts each of the compiler's errors to the exercise whose file it is in.
-fn blame(results: &mut Results, diagnostics: &[Diagnostic]) {
+fn blame(results: &mut Results, stage: &Stage, diagnostics: &[Diagnostic]) {
     let errors = || diagnostics.iter().filter(|diagnostic| diagnostic.error);
     for result in &mut results.exercises {
         let own = |diagnostic: &&Diagnostic| diagnostic.file.as_deref().is_some_and(|file| result.file == file);
@@ -195,6 +185,14 @@ fn blame(results: &mut Results, diagnostics: &[Diagnostic]) {
         let text: Vec<&str> = errors().map(|diagnostic| diagnostic.rendered.trim_end()).collect();
         let text = text.join("\n\n");
         results.exercises.iter_mut().for_each(|result| fail_all(result, Status::Build, &text));
+        // An exercise that is compiled in though not checked: it is the one to mend.
+        let others: Vec<PathBuf> = stage.lab.exercises.iter().map(|exercise| stage.exercise_path(exercise)).collect();
+        let other = errors()
+            .find_map(|error| Some((others.iter().find(|other| error.file.as_ref() == Some(other))?, error.line)));
+        if let (Some((file, line)), [only]) = (other, &mut results.exercises[..]) {
+            only.file.clone_from(file);
+            only.line = line.map(|line| line as usize);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::results::{CheckResult, ExerciseResult, HostTests, Results, Status, Totals};
 use crate::course::{Exercise, Stage};
+use crate::progress::State;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -16,7 +17,8 @@ pub struct Style {
 }
 
 impl Style {
-    fn paint(self, code: &str, text: &str) -> String {
+    /// Text in the colour of an SGR code.
+    pub fn paint(self, code: &str, text: &str) -> String {
         if self.decorated { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
@@ -25,8 +27,19 @@ impl Style {
         self.paint("1", text)
     }
 
-    fn faint(self, text: &str) -> String {
+    /// Text to stand back.
+    pub fn faint(self, text: &str) -> String {
         self.paint("2", text)
+    }
+
+    /// A word about how far something is, in the colour of that.
+    pub fn state(self, state: State, text: &str) -> String {
+        match state {
+            State::Passed => self.status(Status::Pass, text),
+            State::Failed(status) => self.status(status, text),
+            State::Stale => self.status(Status::Blocked, text),
+            State::NotBegun | State::Begun => text.to_owned(),
+        }
     }
 
     fn status(self, status: Status, text: &str) -> String {
@@ -39,7 +52,7 @@ impl Style {
     }
 
     /// A file's name, as a link where the terminal follows links.
-    fn link(self, root: &Path, file: &Path, line: Option<usize>) -> String {
+    pub fn link(self, root: &Path, file: &Path, line: Option<usize>) -> String {
         let text = line.map_or(file.display().to_string(), |line| format!("{}:{line}", file.display()));
         if !self.decorated {
             return text;

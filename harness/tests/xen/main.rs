@@ -10,3 +10,4 @@ mod faults;
 mod lab;
 mod machine;
 mod run;
+mod student;
