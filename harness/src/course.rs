@@ -83,6 +83,8 @@ pub struct Exercise {
     pub difficulty: u32,
     /// The page of the book that explains the subject.
     pub book: String,
+    /// A nudge, the approach, and what is nearly the solution.
+    pub hints: [String; 3],
     /// Identifiers that this exercise may use though the rules ban them elsewhere.
     #[serde(default)]
     pub allow: Vec<String>,
@@ -101,6 +103,8 @@ pub struct Check {
     pub title: String,
     /// What it is worth.
     pub points: u32,
+    /// What it does, in a sentence or two for students.
+    pub explain: String,
     /// Seconds it may take on the reference machine.
     #[serde(default = "Check::default_timeout")]
     pub timeout: f64,
@@ -187,6 +191,21 @@ impl Course {
     }
 }
 
+impl Course {
+    /// The exercise called `id`, and its stage.
+    ///
+    /// # Errors
+    /// For a name that is none, and for that of a stage.
+    pub fn exercise(&self, id: &str) -> Result<(&Stage, &Exercise)> {
+        let Selection { stage, exercise } = self.select(id)?;
+        let ids = || stage.lab.exercises.iter().map(|exercise| exercise.id.as_str()).collect::<Vec<_>>().join(", ");
+        let error = || {
+            Error::usage(format!("`{id}` is a stage; this is about one exercise")).next(format!("one of: {}", ids()))
+        };
+        Ok((stage, exercise.ok_or_else(error)?))
+    }
+}
+
 impl Stage {
     fn names(&self) -> Vec<String> {
         vec![format!("stage{}", self.number), self.number.to_string(), self.name.clone(), self.package.clone()]
@@ -199,6 +218,19 @@ impl Stage {
             let names: Vec<String> = self.lab.exercises.iter().map(|exercise| exercise.id.clone()).collect();
             unknown(&format!("exercise in stage {}", self.number), id, &names)
         })
+    }
+
+    /// The exercises whose output is `exercise`'s input, and theirs, in the order of their ids.
+    pub fn needed(&self, exercise: &Exercise) -> Vec<&Exercise> {
+        let mut needed = exercise.needs.clone();
+        let mut index = 0;
+        while let Some(id) = needed.get(index).cloned() {
+            let further = self.lab.exercises.iter().filter(|known| known.id == id).flat_map(|known| &known.needs);
+            let new: Vec<String> = further.filter(|id| !needed.contains(id)).cloned().collect();
+            needed.extend(new);
+            index += 1;
+        }
+        self.lab.exercises.iter().filter(|known| needed.contains(&known.id)).collect()
     }
 
     /// Where the student's version of an exercise is, from the checkout's root.

@@ -8,7 +8,12 @@
 //! | [`host`] | builds the Xen test host from the distribution's packages |
 //! | [`machine`] | runs the test host under QEMU and talks to the agent in it |
 //! | [`check`] | judges a stage, from rules to records of a booted guest |
+//! | [`progress`] | remembers what a student has reached |
 //! | [`cli`] | the command line; the commands themselves are modules named after them |
+
+#[cfg(test)]
+#[macro_use]
+mod snapshot;
 
 pub mod app;
 pub mod build;
@@ -18,13 +23,18 @@ pub mod cli;
 pub mod course;
 pub mod doctor;
 pub mod error;
+pub mod explain;
 pub mod guest;
+pub mod hint;
 pub mod host;
 pub mod host_command;
 pub mod interrupt;
+pub mod list;
 pub mod machine;
+pub mod next;
 pub mod prerequisites;
 pub mod process;
+pub mod progress;
 pub mod run;
 pub mod status;
 pub mod stream;

@@ -5,7 +5,7 @@ use clap::error::ErrorKind;
 use harness::app::App;
 use harness::cli::{Cli, Command};
 use harness::error::{Error, Kind};
-use harness::{build, check, doctor, host_command, interrupt, run, status};
+use harness::{build, check, doctor, explain, hint, host_command, interrupt, list, next, run, status};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -33,6 +33,10 @@ fn perform(cli: &Cli) -> Result<u8, Error> {
     match &cli.command {
         None => status::command(&app),
         Some(Command::Check(arguments)) => check::command(&app, arguments),
+        Some(Command::List) => list::command(&app),
+        Some(Command::Next) => next::command(&app),
+        Some(Command::Hint(arguments)) => hint::command(&app, arguments),
+        Some(Command::Explain(arguments)) => explain::command(&app, arguments),
         Some(Command::Run(arguments)) => run::command(&app, arguments),
         Some(Command::Build(arguments)) => build::command(&app, arguments),
         Some(Command::Doctor(arguments)) => doctor::command(&app, arguments),

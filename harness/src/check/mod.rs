@@ -67,6 +67,7 @@ pub fn command(app: &App, arguments: &cli::Check) -> Result<u8> {
         keep_going: arguments.keep_going,
     };
     let results = check(app, &request)?;
+    crate::progress::record(app, stage, &results);
     let json = || {
         let text = serde_json::to_string_pretty(&results);
         text.map(|text| text + "\n").map_err(|error| Error::fault(format!("write the results as JSON: {error}")))

@@ -2,6 +2,7 @@
 
 use super::results::{CheckResult, ExerciseResult, HostTests, Results, Status, Totals};
 use crate::course::{Exercise, Stage};
+use crate::progress::State;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -25,8 +26,19 @@ impl Style {
         self.paint("1", text)
     }
 
-    fn faint(self, text: &str) -> String {
+    /// Text to stand back.
+    pub fn faint(self, text: &str) -> String {
         self.paint("2", text)
+    }
+
+    /// A word about how far something is, in the colour of that.
+    pub fn state(self, state: State, text: &str) -> String {
+        match state {
+            State::Passed => self.status(Status::Pass, text),
+            State::Failed(status) => self.status(status, text),
+            State::Stale => self.status(Status::Blocked, text),
+            State::NotBegun | State::Begun => text.to_owned(),
+        }
     }
 
     fn status(self, status: Status, text: &str) -> String {
@@ -39,7 +51,7 @@ impl Style {
     }
 
     /// A file's name, as a link where the terminal follows links.
-    fn link(self, root: &Path, file: &Path, line: Option<usize>) -> String {
+    pub fn link(self, root: &Path, file: &Path, line: Option<usize>) -> String {
         let text = line.map_or(file.display().to_string(), |line| format!("{}:{line}", file.display()));
         if !self.decorated {
             return text;
