@@ -67,6 +67,7 @@ pub struct Whose {
     cargo harness check 1b                  only exercise 1b\n  \
     cargo harness check stage1 --solution   the reference: shows that the set-up works\n  \
     cargo harness check stage1 --solution=1a  your work, with the reference for 1a\n  \
+    cargo harness check stage1 --from anna.zip  what somebody handed in\n  \
     cargo harness check stage1 --format json --out results.json")]
 pub struct Check {
     /// A stage (stage1, 1, console) or an exercise (1a).
@@ -83,6 +84,9 @@ pub struct Check {
     /// Multiply every deadline by this.
     #[arg(long, value_name = "FACTOR", value_parser = factor)]
     pub timeout_scale: Option<f64>,
+    /// Check what somebody handed in: a zip of `harness submit`, or a folder. Only its exercise files are taken.
+    #[arg(long, value_name = "DIR|ZIP", conflicts_with = "solution")]
+    pub from: Option<PathBuf>,
     /// Draw the inputs from this number instead of a new one.
     #[arg(long)]
     pub seed: Option<u64>,

@@ -36,6 +36,7 @@ pub mod prerequisites;
 pub mod process;
 pub mod progress;
 pub mod run;
+pub mod sandbox;
 pub mod status;
 pub mod stream;
 pub mod terminal;

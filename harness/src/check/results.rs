@@ -102,6 +102,8 @@ pub struct ExerciseResult {
     pub status: Status,
     /// Whether the reference was checked in its place, which earns nothing.
     pub reference: bool,
+    /// Whether this comes from a run of its own, with the references of all others, that went better.
+    pub isolated: bool,
     /// Points earned.
     pub points: u32,
     /// Points to earn.
@@ -269,6 +271,7 @@ pub(crate) mod tests {
             title: String::new(),
             status: Status::Blocked,
             reference: true,
+            isolated: false,
             points: 9,
             max: 0,
             file: PathBuf::new(),
