@@ -44,6 +44,12 @@ pub enum Command {
     Build(Build),
     /// Looks at the machine: what is there, what is missing, how fast it is.
     Doctor(Doctor),
+    /// For whoever writes the course.
+    Dev {
+        /// What to do.
+        #[command(subcommand)]
+        command: Dev,
+    },
     /// The Xen test host: build it, or carry it to a room without a network.
     Host {
         /// What to do with it.
@@ -168,6 +174,23 @@ pub struct Doctor {
     /// Look only; boot nothing.
     #[arg(long)]
     pub quick: bool,
+}
+
+/// `harness dev`.
+#[derive(Debug, Subcommand)]
+pub enum Dev {
+    /// Proves that the checks tell right from wrong: starters, references, each left out, and mutants.
+    Verify(Verify),
+}
+
+/// `harness dev verify`.
+#[derive(Args, Debug)]
+pub struct Verify {
+    /// A stage: stage1, 1, console. All of them without one.
+    pub stage: Option<String>,
+    /// Look also at what was looked at before and has not changed.
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// `harness host`.

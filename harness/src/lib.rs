@@ -21,6 +21,7 @@ pub mod cache;
 pub mod check;
 pub mod cli;
 pub mod course;
+pub mod dev;
 pub mod doctor;
 pub mod error;
 pub mod explain;

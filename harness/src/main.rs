@@ -5,7 +5,7 @@ use clap::error::ErrorKind;
 use harness::app::App;
 use harness::cli::{Cli, Command};
 use harness::error::{Error, Kind};
-use harness::{build, check, doctor, explain, hint, host_command, interrupt, list, next, run, status};
+use harness::{build, check, dev, doctor, explain, hint, host_command, interrupt, list, next, run, status};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -40,6 +40,7 @@ fn perform(cli: &Cli) -> Result<u8, Error> {
         Some(Command::Run(arguments)) => run::command(&app, arguments),
         Some(Command::Build(arguments)) => build::command(&app, arguments),
         Some(Command::Doctor(arguments)) => doctor::command(&app, arguments),
+        Some(Command::Dev { command }) => dev::command(&app, command),
         Some(Command::Host { command }) => host_command::command(&app, command),
     }
 }

@@ -264,7 +264,8 @@ fn compile(bench: &mut Bench, request: &Request, results: &mut Results) -> Resul
     }
 }
 
-fn build(bench: &mut Bench, request: &Request) -> std::result::Result<Guest, Failure> {
+/// Builds the guest of a check.
+pub(crate) fn build(bench: &mut Bench, request: &Request) -> std::result::Result<Guest, Failure> {
     let mut features = features(request.stage, &request.references);
     features.push("checks".to_owned());
     let Some(submission) = request.submission else { return bench.app.guest(request.stage, features) };
@@ -307,6 +308,19 @@ fn host_tests_pass(app: &App, request: &Request, results: &mut Results) -> Resul
     let go_on = tests.status == Status::Pass || request.keep_going;
     results.host_tests = Some(tests);
     Ok(go_on)
+}
+
+/// The verdicts on a guest, from its boot alone.
+pub(crate) fn boot_anew(bench: &mut Bench, request: &Request, guest: &Guest) -> Result<Results> {
+    let mut results = blank(bench.app, request);
+    boot(bench, request, &mut results, guest)?;
+    Ok(results)
+}
+
+/// Everything that the checks of a stage expect for this seed, to tell whether they have changed.
+pub(crate) fn expectations(stage: &Stage, seed: u64) -> String {
+    let checks = stage.lab.exercises.iter().flat_map(|exercise| &exercise.checks);
+    checks.map(|check| format!("{:?}", stage1::expected(&check.id, seed, &expect::Facts::default()))).collect()
 }
 
 /// Tier 3.

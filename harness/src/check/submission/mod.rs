@@ -61,6 +61,11 @@ impl Submission {
         Ok(Self { name, files })
     }
 
+    /// Exercises by their ids, as if they had been handed in.
+    pub fn of(name: &str, files: BTreeMap<String, String>) -> Self {
+        Self { name: name.to_owned(), files: files.into_iter().map(|(id, text)| (id, Ok(text))).collect() }
+    }
+
     /// What was handed in for an exercise, if anything was.
     pub fn file(&self, exercise: &Exercise) -> Option<&Taken> {
         self.files.get(&exercise.id)
