@@ -1,5 +1,6 @@
 //! What every command works with: the course, the cache, the way to show progress, and the parts put together.
 
+use crate::cache;
 use crate::check::report::Style;
 use crate::cli::Cli;
 use crate::course::{Course, Stage};
@@ -8,11 +9,9 @@ use crate::guest::{self, Guest};
 use crate::host::{self, HostImage};
 use crate::machine::{self, Machine};
 use crate::ui::Ui;
-use crate::{cache, process};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
+use xshell::{Shell, cmd};
 
 /// One run of the harness.
 pub struct App {
@@ -66,18 +65,21 @@ impl App {
 
     /// The checkout's commit, where git can tell.
     pub fn commit(&self) -> Option<String> {
-        let mut git = Command::new("git");
-        git.arg("-C").arg(&self.course.root).args(["rev-parse", "HEAD"]);
-        let said = process::run(&mut git, Duration::from_secs(5)).ok()?;
-        said.success().then(|| said.stdout.trim().to_owned())
+        let shell = self.shell()?;
+        cmd!(shell, "git rev-parse HEAD").quiet().ignore_stderr().read().ok()
     }
 
     /// The compiler's version.
     pub fn toolchain(&self) -> String {
-        let mut rustc = Command::new("rustc");
-        rustc.arg("--version").current_dir(&self.course.root);
-        let said = process::run(&mut rustc, Duration::from_secs(20));
-        said.map(|said| said.stdout.trim().to_owned()).unwrap_or_default()
+        let said = self.shell().and_then(|shell| cmd!(shell, "rustc --version").quiet().ignore_stderr().read().ok());
+        said.unwrap_or_default()
+    }
+
+    /// A shell in the checkout, for commands that answer at once.
+    fn shell(&self) -> Option<Shell> {
+        let shell = Shell::new().ok()?;
+        shell.change_dir(&self.course.root);
+        Some(shell)
     }
 }
 

@@ -1,18 +1,20 @@
 //! The command line: what each command takes and how it is explained.
 
+mod outputs;
 mod student;
 
-pub use student::{Diff, Explain, Hint, Reset, Solution, Submit};
+pub use outputs::{Format, Outputs};
+pub use student::{Completions, Diff, Explain, Hint, Man, Reset, Solution, Submit, Watch};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
 /// Builds, boots and checks the stages of Stardust under the real Xen.
 #[derive(Debug, Parser)]
 #[command(name = "harness", bin_name = "cargo harness", version, max_term_width = 100)]
 #[command(after_help = "Without a command: where you stand, and what to type next.\n\n\
-    Exit status: 0 all is well; 1 checks failed; 2 does not compile; 3 the guest crashed, hung or ran out\n\
-    of time; 4 a rule is broken; 64 wrong usage; 69 the machine lacks something; 70 the harness failed.")]
+    Exit status: 0 all is well; 1 checks failed; 2 does not compile; 3 the guest crashed, hung or ran out\
+    \x20of time; 4 a rule is broken; 64 wrong usage; 69 the machine lacks something; 70 the harness failed.")]
 pub struct Cli {
     /// No colour, also on a terminal (NO_COLOR does the same).
     #[arg(long, global = true)]
@@ -30,6 +32,8 @@ pub struct Cli {
 pub enum Command {
     /// Checks your work on a stage: compiles it, runs its host tests, boots it under Xen.
     Check(Check),
+    /// Checks an exercise whenever you save it.
+    Watch(Watch),
     /// Lists the stages and exercises: points, minutes, difficulty, and how far you are.
     List,
     /// Says the one next thing to do.
@@ -38,10 +42,20 @@ pub enum Command {
     Hint(Hint),
     /// Says in words what the checks of an exercise do.
     Explain(Explain),
+    /// Shows the solution of an exercise that has passed, or with `--give-up`.
+    Solution(Solution),
+    /// Puts the starter of an exercise back; your file is kept.
+    Reset(Reset),
+    /// Shows what a stage adds to the one before it.
+    Diff(Diff),
+    /// Writes the zip to hand in.
+    Submit(Submit),
     /// Boots a stage and connects you to its console.
     Run(Run),
     /// Builds a stage's image, verifies it, and says how large it is.
     Build(Build),
+    /// Builds the book and serves it to your browser.
+    Book(Book),
     /// Looks at the machine: what is there, what is missing, how fast it is.
     Doctor(Doctor),
     /// For whoever writes the course.
@@ -56,6 +70,10 @@ pub enum Command {
         #[command(subcommand)]
         command: Host,
     },
+    /// Prints completions for a shell.
+    Completions(Completions),
+    /// Prints the manual page.
+    Man(Man),
 }
 
 /// Whose work is taken.
@@ -74,7 +92,9 @@ pub struct Whose {
     cargo harness check stage1 --solution   the reference: shows that the set-up works\n  \
     cargo harness check stage1 --solution=1a  your work, with the reference for 1a\n  \
     cargo harness check stage1 --from anna.zip  what somebody handed in\n  \
-    cargo harness check stage1 --format json --out results.json")]
+    cargo harness check stage1 --format json --out results.json\n  \
+    cargo harness check stage1 --format github --format junit --out junit.xml\n\n\
+    An --out belongs to the --format before it; a format without one goes to the screen.")]
 pub struct Check {
     /// A stage (stage1, 1, console) or an exercise (1a).
     pub selector: String,
@@ -96,22 +116,9 @@ pub struct Check {
     /// Draw the inputs from this number instead of a new one.
     #[arg(long)]
     pub seed: Option<u64>,
-    /// How to report.
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    pub format: Format,
-    /// Write the report in that format to a file; people's report goes to the screen all the same.
-    #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
-}
-
-/// How results are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people.
-    #[default]
-    Human,
-    /// results.json, version 1.
-    Json,
+    /// How to report, and where.
+    #[command(flatten)]
+    pub outputs: Outputs,
 }
 
 /// `harness run`.
@@ -165,6 +172,23 @@ pub struct Build {
     /// Copy the image that Xen boots to this file.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
+
+/// `harness book`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  cargo harness book                 then open the address that it prints\n  \
+    cargo harness book --out ~/book    only build it\n  \
+    cargo harness book --check         for those who change it")]
+pub struct Book {
+    /// Serve it on this port of this machine, and nowhere else.
+    #[arg(long, value_name = "PORT", default_value_t = 3000, value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: u16,
+    /// Build it into this folder, and serve nothing.
+    #[arg(long, value_name = "DIR", conflicts_with = "port")]
+    pub out: Option<PathBuf>,
+    /// Check that all it refers to is there; status 1 if not. Serve nothing.
+    #[arg(long, conflicts_with_all = ["port", "out"])]
+    pub check: bool,
 }
 
 /// `harness doctor`.

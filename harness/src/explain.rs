@@ -5,12 +5,13 @@ use crate::cli;
 use crate::course::{Exercise, Selection, Stage};
 use crate::error::Result;
 use crate::hint::wrapped;
+use crate::ui::say;
 use std::fmt::Write;
 
 /// Prints it.
 pub fn command(app: &App, arguments: &cli::Explain) -> Result<u8> {
     let selection = app.course.select(&arguments.selector)?;
-    print!("{}", text(&selection));
+    say(text(&selection))?;
     Ok(0)
 }
 

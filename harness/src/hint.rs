@@ -5,6 +5,7 @@ use crate::cli;
 use crate::course::{Exercise, Stage};
 use crate::error::Result;
 use crate::progress::Progress;
+use crate::ui::say;
 use std::fmt::Write;
 
 /// What the layers are called.
@@ -13,7 +14,7 @@ const LAYERS: [&str; 3] = ["a nudge", "the approach", "nearly the solution"];
 /// Prints the layers shown so far, at least the first; with `--more`, one further.
 pub fn command(app: &App, arguments: &cli::Hint) -> Result<u8> {
     let (stage, exercise) = app.course.exercise(&arguments.exercise)?;
-    print!("{}", show(app, stage, exercise, arguments.more)?);
+    say(show(app, stage, exercise, arguments.more)?)?;
     Ok(0)
 }
 

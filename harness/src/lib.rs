@@ -9,6 +9,7 @@
 //! | [`machine`] | runs the test host under QEMU and talks to the agent in it |
 //! | [`check`] | judges a stage, from rules to records of a booted guest |
 //! | [`progress`] | remembers what a student has reached |
+//! | [`book`] | builds, serves and checks the book |
 //! | [`cli`] | the command line; the commands themselves are modules named after them |
 
 #[cfg(test)]
@@ -16,12 +17,15 @@
 mod snapshot;
 
 pub mod app;
+pub mod book;
 pub mod build;
 pub mod cache;
 pub mod check;
 pub mod cli;
+pub mod completions;
 pub mod course;
 pub mod dev;
+pub mod diff;
 pub mod doctor;
 pub mod error;
 pub mod explain;
@@ -32,16 +36,21 @@ pub mod host_command;
 pub mod interrupt;
 pub mod list;
 pub mod machine;
+pub mod man;
 pub mod next;
 pub mod prerequisites;
 pub mod process;
 pub mod progress;
+pub mod reset;
 pub mod run;
 pub mod sandbox;
+pub mod solution;
 pub mod status;
 pub mod stream;
+pub mod submit;
 pub mod terminal;
 pub mod ui;
+pub mod watch;
 
 use std::ffi::OsString;
 

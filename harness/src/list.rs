@@ -3,7 +3,8 @@
 use crate::app::App;
 use crate::check::report::Style;
 use crate::error::Result;
-use crate::progress::{Standing, State, Summary};
+use crate::progress::{StageStanding, Standing, State, Summary};
+use crate::ui::say;
 use std::fmt::Write;
 
 /// Width of the bar in characters.
@@ -12,16 +13,17 @@ const BAR: u32 = 30;
 /// Prints it.
 pub fn command(app: &App) -> Result<u8> {
     let summary = Summary::read(app)?;
-    print!("{}", table(&summary, app.style));
-    println!("{}", reached(&summary, app.style));
-    println!("next: {}", summary.next());
+    say(table(&summary, app.style))?;
+    say(format_args!("{}\n", reached(&summary, app.style)))?;
+    say(format_args!("next: {}\n", summary.next()))?;
     Ok(0)
 }
 
 /// One line an exercise, under its stage.
 pub fn table(summary: &Summary, style: Style) -> String {
-    let mut text = String::new();
-    for (stage, exercises, whole) in &summary.stages {
+    let heading = "  what    state             points    time  level  title";
+    let mut text = format!("{}\n", style.faint(heading));
+    for StageStanding { stage, exercises, whole } in &summary.stages {
         let heading = format!("stage {}: {} ({} points)", stage.number, stage.title, stage.points());
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{}", style.strong(&heading));

@@ -5,7 +5,11 @@ use clap::error::ErrorKind;
 use harness::app::App;
 use harness::cli::{Cli, Command};
 use harness::error::{Error, Kind};
-use harness::{build, check, dev, doctor, explain, hint, host_command, interrupt, list, next, run, status};
+use harness::{
+    book, build, check, completions, dev, diff, doctor, explain, hint, host_command, interrupt, list, man, next, reset,
+    run,
+};
+use harness::{solution, status, submit, watch};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -29,16 +33,28 @@ fn main() -> ExitCode {
 }
 
 fn perform(cli: &Cli) -> Result<u8, Error> {
+    // These two are about the command line alone, and work outside a checkout too.
+    match &cli.command {
+        Some(Command::Completions(arguments)) => return completions::command(arguments),
+        Some(Command::Man(arguments)) => return man::command(arguments),
+        _ => {}
+    }
     let app = App::new(cli)?;
     match &cli.command {
-        None => status::command(&app),
+        None | Some(Command::Completions(_) | Command::Man(_)) => status::command(&app),
         Some(Command::Check(arguments)) => check::command(&app, arguments),
+        Some(Command::Watch(arguments)) => watch::command(&app, arguments),
         Some(Command::List) => list::command(&app),
         Some(Command::Next) => next::command(&app),
         Some(Command::Hint(arguments)) => hint::command(&app, arguments),
         Some(Command::Explain(arguments)) => explain::command(&app, arguments),
+        Some(Command::Solution(arguments)) => solution::command(&app, arguments),
+        Some(Command::Reset(arguments)) => reset::command(&app, arguments),
+        Some(Command::Diff(arguments)) => diff::command(&app, arguments),
+        Some(Command::Submit(arguments)) => submit::command(&app, arguments),
         Some(Command::Run(arguments)) => run::command(&app, arguments),
         Some(Command::Build(arguments)) => build::command(&app, arguments),
+        Some(Command::Book(arguments)) => book::command(&app, arguments),
         Some(Command::Doctor(arguments)) => doctor::command(&app, arguments),
         Some(Command::Dev { command }) => dev::command(&app, command),
         Some(Command::Host { command }) => host_command::command(&app, command),

@@ -22,7 +22,7 @@ pub fn qemu(ui: &Ui) -> Result<()> {
     if !rustix::process::geteuid().is_root() {
         return Err(missing());
     }
-    let step = ui.step(&format!("installing {PACKAGE}: Xen runs in QEMU, and it is not here yet"));
+    let step = ui.step(&format!("Installing {PACKAGE}: Xen runs in QEMU, and it is not here yet"));
     for arguments in [&["update"][..], &["install", "-y", "--no-install-recommends", PACKAGE]] {
         let mut command = Command::new("apt-get");
         command.args(["-qq", "-o", "DPkg::Lock::Timeout=300"]).args(arguments).env("DEBIAN_FRONTEND", "noninteractive");

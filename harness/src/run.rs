@@ -129,7 +129,10 @@ fn free_port() -> Result<u16> {
 /// Prints what to type, and waits for the user's word that gdb is there.
 fn wait_for_gdb(machine: &Machine, port: u16, guest: &Guest) -> Result<()> {
     eprintln!("the guest is made and waits. In another terminal:");
-    eprintln!("  gdb {} -ex 'target remote 127.0.0.1:{port}' -ex 'hbreak rust_main' -ex continue", guest.elf.display());
+    eprintln!(
+        "  gdb {} -ex 'target remote 127.0.0.1:{port}' -ex 'hbreak stardust_start' -ex continue",
+        guest.elf.display()
+    );
     eprintln!("waiting for gdb (it stops the machine when it connects, and `continue` lets it run)");
     let mut connected = false;
     loop {

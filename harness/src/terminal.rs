@@ -1,6 +1,6 @@
 //! The user's terminal while a guest's console is on it: raw bytes through, and one key of our own.
 
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::io::{IsTerminal, Read};
 use std::sync::mpsc::{Receiver, channel};
 
@@ -69,7 +69,7 @@ impl Keys {
     }
 }
 
-/// Raw mode on standard input, until dropped. Without a terminal it does nothing.
+/// Another mode of the terminal on standard input, until dropped. Without a terminal it does nothing.
 pub struct Raw {
     before: Option<Termios>,
 }
@@ -77,6 +77,15 @@ pub struct Raw {
 impl Raw {
     /// Switches to raw mode.
     pub fn enter() -> Self {
+        Self::with(Termios::make_raw)
+    }
+
+    /// Switches to a mode in which keys come one by one and are not shown. Ctrl-C still interrupts.
+    pub fn single_keys() -> Self {
+        Self::with(|mode| mode.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO))
+    }
+
+    fn with(change: impl FnOnce(&mut Termios)) -> Self {
         let stdin = std::io::stdin();
         if !stdin.is_terminal() {
             return Self { before: None };
@@ -84,7 +93,7 @@ impl Raw {
         let before = tcgetattr(&stdin).ok();
         crate::interrupt::restores_terminal(before.clone());
         if let Some(mut raw) = before.clone() {
-            raw.make_raw();
+            change(&mut raw);
             // Where this fails the terminal stays as it was: lines instead of keys, nothing lost.
             let _ = tcsetattr(&stdin, OptionalActions::Now, &raw);
         }

@@ -3,9 +3,24 @@
 //! Results go to standard output and are written by the commands themselves. On a terminal a step shows a
 //! bar; without one the same words come as plain lines, each once, so that a log reads well.
 
+use crate::error::{Context, Result};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::IsTerminal;
+use std::fmt::Display;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::time::Duration;
+
+/// Writes a result to standard output. A reader who has gone away, as `head` does, is no error: nobody misses
+/// what follows.
+///
+/// # Errors
+/// Where it cannot be written for another reason, such as a full disk.
+pub fn say(text: impl Display) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match write!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.doing("write to standard output"),
+    }
+}
 
 /// Where progress goes. Clones share one terminal.
 #[derive(Clone)]

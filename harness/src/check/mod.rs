@@ -7,10 +7,13 @@
 
 mod bench;
 pub mod expect;
+mod github;
 mod host_tests;
 mod isolate;
 mod judge;
+mod junit;
 pub mod live;
+mod output;
 mod records;
 pub mod report;
 pub mod results;
@@ -117,21 +120,7 @@ pub fn command(app: &App, arguments: &cli::Check) -> Result<u8> {
             results
         }
     };
-    let json = || {
-        let text = serde_json::to_string_pretty(&results);
-        text.map(|text| text + "\n").map_err(|error| Error::fault(format!("write the results as JSON: {error}")))
-    };
-    let human = report::human(&results, stage, &app.course.root, app.style);
-    match (&arguments.out, arguments.format) {
-        (None, cli::Format::Human) => print!("{human}"),
-        (None, cli::Format::Json) => print!("{}", json()?),
-        (Some(file), format) => {
-            print!("{human}");
-            let plain = || report::human(&results, stage, &app.course.root, report::Style::default());
-            let text = if format == cli::Format::Json { json()? } else { plain() };
-            std::fs::write(file, text).on("write", file)?;
-        }
-    }
+    output::write(app, stage, &results, &arguments.outputs)?;
     Ok(results.exit())
 }
 
@@ -252,7 +241,7 @@ fn compile(bench: &mut Bench, request: &Request, results: &mut Results) -> Resul
             Ok(Some(guest))
         }
         Err(Failure::Compile(diagnostics)) => {
-            blame(results, &diagnostics);
+            blame(results, request.stage, &diagnostics);
             Ok(None)
         }
         // The compiler was stopped, or its image is not sound: whose fault it is, isolated runs tell.
@@ -279,7 +268,7 @@ pub(crate) fn build(bench: &mut Bench, request: &Request) -> std::result::Result
 }
 
 /// Puts each of the compiler's errors to the exercise whose file it is in.
-fn blame(results: &mut Results, diagnostics: &[Diagnostic]) {
+fn blame(results: &mut Results, stage: &Stage, diagnostics: &[Diagnostic]) {
     let errors = || diagnostics.iter().filter(|diagnostic| diagnostic.error);
     for result in &mut results.exercises {
         let own = |diagnostic: &&Diagnostic| diagnostic.file.as_deref().is_some_and(|file| result.file == file);
@@ -295,13 +284,21 @@ fn blame(results: &mut Results, diagnostics: &[Diagnostic]) {
         let text: Vec<&str> = errors().map(|diagnostic| diagnostic.rendered.trim_end()).collect();
         let text = text.join("\n\n");
         results.exercises.iter_mut().for_each(|result| fail_all(result, Status::Build, &text));
+        // An exercise that is compiled in though not checked: it is the one to mend.
+        let others: Vec<PathBuf> = stage.lab.exercises.iter().map(|exercise| stage.exercise_path(exercise)).collect();
+        let other = errors()
+            .find_map(|error| Some((others.iter().find(|other| error.file.as_ref() == Some(other))?, error.line)));
+        if let (Some((file, line)), [only]) = (other, &mut results.exercises[..]) {
+            only.file.clone_from(file);
+            only.line = line.map(|line| line as usize);
+        }
     }
 }
 
 /// Tier 2. Returns whether to go on.
 fn host_tests_pass(app: &App, request: &Request, results: &mut Results) -> Result<bool> {
     let features = features(request.stage, &request.references);
-    let step = app.ui.step("running the host tests");
+    let step = app.ui.step("Running the host tests");
     let limit = Duration::from_secs_f64(60.0 * app.scale(request.scale));
     let tests = host_tests::run(&app.course.root, &request.stage.package, &features, limit)?;
     drop(step);
@@ -328,7 +325,7 @@ fn boot(bench: &mut Bench, request: &Request, results: &mut Results, guest: &Gue
     let (app, scale) = (bench.app, bench.scale);
     let root = if request.submission.is_some() { bench.tree()?.root() } else { &app.course.root }.to_owned();
     let machine = bench.machine()?;
-    let step = app.ui.step(&format!("stage {} runs under Xen", request.stage.number));
+    let step = app.ui.step(&format!("Running stage {} under Xen", request.stage.number));
     let plan = plan(request, scale);
     let image = std::fs::read(&guest.image).on("read", &guest.image)?;
     let mut domain = xen::XenGuest::new(machine, &image)?;

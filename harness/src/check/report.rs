@@ -17,7 +17,8 @@ pub struct Style {
 }
 
 impl Style {
-    fn paint(self, code: &str, text: &str) -> String {
+    /// Text in the colour of an SGR code.
+    pub fn paint(self, code: &str, text: &str) -> String {
         if self.decorated { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 

@@ -256,6 +256,60 @@ pub(crate) mod tests {
         }
     }
 
+    /// Results with something of everything.
+    pub(crate) fn sample() -> Results {
+        let exercise = |id: &str, line, checks| ExerciseResult {
+            id: id.to_owned(),
+            title: "Read <start_info>".into(),
+            status: Status::Blocked,
+            reference: false,
+            isolated: false,
+            points: 0,
+            max: 0,
+            file: PathBuf::from(format!("stages/stage1-console/src/{id}.rs")),
+            line,
+            message: None,
+            checks,
+        };
+        let wrong = |what: &str| Wrong { what: what.into(), expected: "5".into(), got: "6".into() };
+        let fail = CheckResult { wrong: vec![wrong("accepted"), wrong("bytes")], ..check("1a.full", Status::Fail) };
+        let console = vec!["panic at ring.rs:8".to_owned()];
+        let crash = CheckResult {
+            message: Some("panic: 100% \"full\"".into()),
+            console,
+            ms: 1234,
+            ..check("1a.wrap", Status::Crash)
+        };
+        let built = [check("1c.one", Status::Build), check("1c.two", Status::Build)];
+        let mut results = Results {
+            schema: 1,
+            course: String::new(),
+            commit: None,
+            toolchain: String::new(),
+            host: Host::default(),
+            stage: "stage1-console".into(),
+            mode: "mine".into(),
+            seed: 7,
+            image_bytes: None,
+            host_tests: Some(HostTests { status: Status::Pass, passed: 6, failed: Vec::new() }),
+            exercises: vec![
+                exercise("1a", Some(8), vec![check("1a.fits", Status::Pass), fail, crash]),
+                exercise("1b", Some(30), vec![check("1b.one", Status::NotAttempted)]),
+                ExerciseResult {
+                    message: Some("error[E0308]: mismatched\ntypes".into()),
+                    ..exercise("1c", None, built.into())
+                },
+            ],
+            integration: Some(check("1.live", Status::Blocked)),
+            totals: Totals::default(),
+            ms: 4321,
+            guest_ms: 0,
+            log: None,
+        };
+        results.settle();
+        results
+    }
+
     #[test]
     fn the_gravest_status_decides_how_the_process_ends() {
         assert_eq!(Status::NotAttempted.exit(), 1);

@@ -3,6 +3,18 @@
 use clap::Args;
 use std::path::PathBuf;
 
+/// `harness watch`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  cargo harness watch            whatever comes next\n  \
+    cargo harness watch stage1     all of stage 1\n\n\
+    A save is compiled and host-tested at once, then booted under Xen if the image is another one.\n\
+    Keys: n next, h hint (again: a plainer one), e explain, l list, r run again, q quit. Without a terminal, type\n\
+    the letter and Enter.")]
+pub struct Watch {
+    /// A stage (stage1) or an exercise (1a); what comes next, if none is given.
+    pub selector: Option<String>,
+}
+
 /// `harness hint`.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  cargo harness hint 1b          the hints so far, at least the first\n  \
@@ -69,7 +81,29 @@ pub struct Diff {
 pub struct Submit {
     /// A stage: stage1, 1, console.
     pub selector: String,
-    /// Where to write it, instead of .harness/stage1-console.zip.
+    /// Where to write it, instead of stage1-console.zip in this folder.
     #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// `harness completions`.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Example, for bash:\n  cargo harness completions bash > ~/.local/share/bash-completion/completions/harness\n\n\
+    They are for the program `harness` itself (target/debug/harness); no shell looks behind `cargo`."
+)]
+pub struct Completions {
+    /// The shell.
+    pub shell: clap_complete::Shell,
+}
+
+/// `harness man`.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  cargo harness man | man -l -\n  cargo harness man --out man    one page a command"
+)]
+pub struct Man {
+    /// Write a page for each command to this folder.
+    #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
 }

@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::check::Bench;
 use crate::cli;
 use crate::error::Result;
+use crate::ui::say;
 use verify::Verified;
 
 /// Runs the command and returns the exit status.
@@ -26,7 +27,7 @@ fn verify_command(app: &App, arguments: &cli::Verify) -> Result<u8> {
     let mut sound = true;
     for stage in stages {
         let verified = verify::verify(&mut bench, stage, arguments.all)?;
-        print!("{}", table(&verified, app));
+        say(table(&verified, app))?;
         sound &= verified.iter().all(|one| one.problems.is_empty());
     }
     println!(

@@ -152,8 +152,8 @@ pub fn build(request: &Request, ui: &Ui) -> std::result::Result<Built, Failure> 
     let dir = request.target_dir();
     fs::create_dir_all(&dir).on("make", &dir)?;
     // Variants of a package share the path that cargo links to. Held until the ELF has a name of its own.
-    let step = ui.step(&format!("building {}", request.package));
-    let _lock = Lock::wait(&dir.join("harness.lock"), || step.say("waiting for another harness's build"))?;
+    let step = ui.step(&format!("Building {}", request.package));
+    let _lock = Lock::wait(&dir.join("harness.lock"), || step.say("Waiting for another harness's build"))?;
     let mut child = start(&mut command(request, &dir)?, request)?;
     let run = watch(&mut child, request, &step)?;
     if !run.status.success() {
@@ -261,7 +261,7 @@ fn watch(child: &mut Child, request: &Request, step: &Step) -> Result<Run> {
         let status_lines = scope.spawn(move || {
             let mut text = String::new();
             lines(stderr, |line| {
-                step.say(&format!("building {}: {}", request.package, line.trim()));
+                step.say(&format!("Building {}: {}", request.package, line.trim()));
                 text.push_str(line);
                 text.push('\n');
             });

@@ -51,7 +51,7 @@ pub fn describe(root: &Path) -> Result<Vec<Cached>> {
 pub fn clean(root: &Path, ui: &Ui) -> Result<u64> {
     let freed = describe(root)?.iter().map(|item| item.bytes).sum();
     let dir = folder(root);
-    let waiting = || ui.note("waiting for another harness that is building the test host");
+    let waiting = || ui.note("Waiting for another harness that is building the test host");
     for path in entries(&dir)? {
         if path.is_dir() {
             // Packages and apt's folder have one lock; an image has its own, which its temporary folder shares.

@@ -106,7 +106,7 @@ pub fn ensure(root: &Path, options: &Options, ui: &Ui) -> Result<HostImage> {
     };
     if options.locked && !image.replaced.is_empty() {
         return Err(Error::missing(format!(
-            "the test host in the cache has other packages than the lock file ({}), and --locked refuses them",
+            "The test host in the cache has other packages than the lock file ({}), and --locked refuses them",
             image.replaced.join(", ")
         ))
         .next("go without --locked, or import a test host made from the locked packages"));
@@ -122,7 +122,7 @@ fn imported(root: &Path, recipe: &Recipe, options: &Options, ui: &Ui) -> Result<
         return Ok(None);
     }
     if let Some(file) = manifest.damaged(&dir) {
-        ui.note(&format!("the imported test host is damaged ({file}): not using it"));
+        ui.note(&format!("The imported test host is damaged ({file}): not using it"));
         return Ok(None);
     }
     Ok(Some(HostImage::new(dir, manifest)))
@@ -142,11 +142,11 @@ fn built(root: &Path, recipe: &Recipe, options: &Options, ui: &Ui) -> Result<Hos
         if let Some(file) = &damaged
             && !damage_told.replace(true)
         {
-            ui.note(&format!("the test host in the cache is damaged ({file}): building it again"));
+            ui.note(&format!("The test host in the cache is damaged ({file}): building it again"));
         }
         damaged.is_none()
     };
-    let waiting = || ui.note("waiting for another harness that is building the test host");
+    let waiting = || ui.note("Waiting for another harness that is building the test host");
     let dir = cache::entry(&folder(root), &name, valid, waiting, |dir| {
         build(root, recipe, &release, &source, options, dir, ui)
     })
@@ -172,14 +172,14 @@ fn build(
     dir: &Path,
     ui: &Ui,
 ) -> Result<()> {
-    ui.note(&format!("building the Xen test host from the packages of Debian {release}, once"));
+    ui.note(&format!("Building the Xen test host from the packages of Debian {release}, once"));
     let locked = lock::read(&recipe::lock_file(&options.repo, release))?;
     let set = {
         let _lock = packages_lock(root, ui)?;
         packages::Source { recipe, release, dir: &folder(root), ui }.fetch(&locked, options.locked)?
     };
     if locked.is_empty() {
-        ui.note(&format!("there is no lock file for Debian {release}: using the packages that its archive has now"));
+        ui.note(&format!("There is no lock file for Debian {release}: using the packages that its archive has now"));
     } else if !set.replaced.is_empty() {
         ui.note(&packages::notice(&set.replaced));
     }
@@ -194,7 +194,7 @@ fn packages_lock(root: &Path, ui: &Ui) -> Result<cache::Lock> {
     let dir = folder(root);
     fs::create_dir_all(&dir).on("make the cache folder", &dir)?;
     cache::Lock::wait(&dir.join("packages.lock"), || {
-        ui.note("waiting for another harness that is downloading packages")
+        ui.note("Waiting for another harness that is downloading packages")
     })
 }
 
@@ -210,7 +210,7 @@ pub fn export(root: &Path, options: &Options, file: &Path, ui: &Ui) -> Result<Ho
 pub fn import(root: &Path, options: &Options, file: &Path, ui: &Ui) -> Result<HostImage> {
     let recipe = Recipe::read(&options.repo)?;
     let _step = ui.step(&format!("Reading {}", file.display()));
-    let waiting = || ui.note("waiting for another harness that is importing a test host");
+    let waiting = || ui.note("Waiting for another harness that is importing a test host");
     let dir = cache::entry(
         &folder(root),
         IMPORTED,

@@ -23,11 +23,12 @@ pub use events::Events;
 pub use qemu::version as qemu_version;
 pub use qmp::Qmp;
 
-use crate::error::{Error, Kind as ErrorKind, Result};
+use crate::error::{Context, Error, Kind as ErrorKind, Result};
 use crate::host::HostImage;
 use crate::ui::Ui;
 use boot::Boot;
 use snapshot::{Recipe, Snapshot};
+use std::net::TcpListener;
 use std::path::Path;
 
 /// The address that forwarded ports lead to: what QEMU's DHCP server gives to the first guest that asks.
@@ -73,6 +74,11 @@ impl Machine {
     /// Starts the machine that `image` boots; the first time, this takes a cold boot.
     pub fn start(cache_root: &Path, image: &HostImage, options: &Options, ui: &Ui) -> Result<Self> {
         let deadlines = Deadlines::scaled(options.scale);
+        if let Some(port) = options.gdb {
+            // QEMU would only exit, as it does with a state that it cannot use.
+            let what = format!("use port {port} of this machine for the debugger");
+            TcpListener::bind(("127.0.0.1", port)).doing(what)?;
+        }
         let qemu = qemu::version()?;
         let recipe = Recipe { cache_root, image, options, accelerator: Accelerator::Tcg, qemu: &qemu };
         let accelerator = Accelerator::choose(&recipe, ui);
@@ -82,7 +88,7 @@ impl Machine {
             Ok(boot) => boot,
             Err(error) if error.kind == ErrorKind::Missing => return Err(error),
             Err(error) => {
-                ui.note(&format!("{}\nBooting the test host anew.", error.message));
+                ui.note(&format!("Booting the test host anew: {}", error.message));
                 let snapshot = Snapshot::ensure(&recipe, Some(&snapshot), ui)?;
                 Boot::restore(&recipe, &snapshot, &deadlines)?
             }

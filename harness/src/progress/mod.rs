@@ -8,7 +8,7 @@
 pub mod key;
 mod state;
 
-pub use state::{Next, Standing, State, Summary};
+pub use state::{Next, StageStanding, Standing, State, Summary};
 
 use crate::app::App;
 use crate::cache::Lock;
@@ -143,6 +143,10 @@ fn take_in(progress: &mut Progress, stage: &Stage, results: &Results, keys: &key
         results.exercises.iter().filter(|result| result.reference).map(|result| result.id.as_str()).collect();
     for result in results.exercises.iter().filter(|result| !result.reference && says_something(result.status)) {
         let exercise = stage.exercise(&result.id)?;
+        // Another file stood in the way, which says nothing about this one.
+        if result.file != stage.exercise_path(exercise) {
+            continue;
+        }
         let needed = stage.needed(exercise);
         let stood_in = needed.iter().map(|needed| needed.id.clone()).filter(|id| references.contains(&id.as_str()));
         let with_reference: Vec<String> = stood_in.collect();

@@ -85,10 +85,20 @@ impl Standing {
     }
 }
 
+/// Where a student stands in one stage.
+pub struct StageStanding<'a> {
+    /// The stage.
+    pub stage: &'a Stage,
+    /// Its exercises.
+    pub exercises: Vec<(&'a Exercise, Standing)>,
+    /// The stage as a whole.
+    pub whole: Standing,
+}
+
 /// Where a student stands in the whole course.
 pub struct Summary<'a> {
-    /// The stages, each with its exercises and itself as a whole.
-    pub stages: Vec<(&'a Stage, Vec<(&'a Exercise, Standing)>, Standing)>,
+    /// The stages, in order.
+    pub stages: Vec<StageStanding<'a>>,
 }
 
 /// The one next thing to do.
@@ -111,14 +121,14 @@ impl<'a> Summary<'a> {
             let standing = |exercise| Ok((exercise, Standing::read(app, stage, exercise, &progress, &keys)?));
             let exercises = stage.lab.exercises.iter().map(standing).collect::<Result<Vec<_>>>()?;
             let whole = Standing::new(progress.entry(&stage.lab.integration.id), &keys.stage()?, true);
-            Ok((stage, exercises, whole))
+            Ok(StageStanding { stage, exercises, whole })
         });
         Ok(Self { stages: stages.collect::<Result<_>>()? })
     }
 
     /// The next thing to do. An exercise whose solution was shown is no longer asked for.
     pub fn next(&self) -> Next<'a> {
-        for (stage, exercises, whole) in &self.stages {
+        for StageStanding { stage, exercises, whole } in &self.stages {
             let open = |standing: &Standing| standing.state != State::Passed && !standing.entry.gave_up;
             if let Some((exercise, standing)) = exercises.iter().find(|(_, standing)| open(standing)) {
                 return Next::Exercise(stage, exercise, standing.state);
@@ -134,7 +144,7 @@ impl<'a> Summary<'a> {
     /// Exercises passed and all of them, points earned and all of them.
     pub fn totals(&self) -> [u32; 4] {
         let mut totals = [0; 4];
-        for (stage, exercises, whole) in &self.stages {
+        for StageStanding { stage, exercises, whole } in &self.stages {
             totals[0] += exercises.iter().filter(|(_, standing)| standing.state == State::Passed).count() as u32;
             totals[1] += exercises.len() as u32;
             let earned = exercises.iter().map(|(_, standing)| standing).chain([whole]);

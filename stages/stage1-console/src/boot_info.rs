@@ -141,6 +141,7 @@ pub struct Tokens<'line> {
     rest: &'line str,
 }
 
+// ANCHOR: tokens
 impl<'line> Iterator for Tokens<'line> {
     type Item = Token<'line>;
 
@@ -151,3 +152,4 @@ impl<'line> Iterator for Tokens<'line> {
         Some(token)
     }
 }
+// ANCHOR_END: tokens

@@ -30,6 +30,7 @@ const IN_PROD: usize = 0xc04;
 const OUT_CONS: usize = 0xc08;
 const OUT_PROD: usize = 0xc0c;
 
+// ANCHOR: out_ring
 /// The guest's side of the output half: what exercise 1a works on. The checks have a ring of their own that
 /// notes each access.
 pub trait OutRing {
@@ -49,6 +50,7 @@ pub trait OutRing {
     /// visible to whoever sees the new count.
     fn publish(&mut self, producer: u32);
 }
+// ANCHOR_END: out_ring
 
 /// Puts as many leading bytes of `bytes` into the ring as there is room for, and returns how many; exercise 1a.
 ///
@@ -79,6 +81,7 @@ impl ConsolePage {
     }
 
     /// Takes what was typed, as much as `buffer` holds, and returns how much that is.
+    // ANCHOR: read
     pub fn read(&mut self, buffer: &mut [u8]) -> usize {
         let consumer = self.index(IN_CONS);
         let available = self.index(IN_PROD).wrapping_sub(consumer) as usize;
@@ -94,6 +97,7 @@ impl ConsolePage {
         self.set_index(IN_CONS, consumer.wrapping_add(count as u32));
         count
     }
+    // ANCHOR_END: read
 
     fn byte(&self, offset: usize) -> u8 {
         // SAFETY: `offset` is within the page, which is mapped by the contract of `new`.
@@ -129,8 +133,10 @@ impl OutRing for ConsolePage {
         unsafe { self.base.wrapping_add(OUT + slot).write_volatile(byte) }
     }
 
+    // ANCHOR: publish
     fn publish(&mut self, producer: u32) {
         fence(Ordering::Release);
         self.set_index(OUT_PROD, producer);
     }
+    // ANCHOR_END: publish
 }

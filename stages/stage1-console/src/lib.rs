@@ -70,6 +70,7 @@ pub struct Boot {
 
 static BOOT: spin::Once<Boot> = spin::Once::new();
 
+// ANCHOR: boot
 /// Brings up stage 1: reads `start_info`, opens the console, sets up the log, and prints the banner.
 ///
 /// # Panics
@@ -89,12 +90,14 @@ pub fn boot(entry: &Entry) -> &'static Boot {
         boot
     })
 }
+// ANCHOR_END: boot
 
 /// What [`boot`] found out, once it has run.
 pub fn booted() -> Option<&'static Boot> {
     BOOT.get()
 }
 
+// ANCHOR: open_console
 fn open_console(start_info: &StartInfo<'_>) {
     let pfn = bedrock::machine_to_physical(start_info.console_mfn);
     assert!(pfn.0 < start_info.nr_pages, "the console's page, {:?}, is not ours", start_info.console_mfn);
@@ -103,6 +106,7 @@ fn open_console(start_info: &StartInfo<'_>) {
     let page = unsafe { ConsolePage::new(pfn.boot_address() as *mut u8) };
     output::open(page, start_info.console_evtchn);
 }
+// ANCHOR_END: open_console
 
 fn banner(name: &str, boot: &Boot) {
     println!("Stardust {name}");

@@ -9,6 +9,7 @@ console::entry!("stage 1: console", start);
 
 #[cfg(guest)]
 #[cfg_attr(not(feature = "checks"), allow(unused_mut, reason = "checks take their reporter out of it"))]
+// ANCHOR: start
 fn start(mut entry: console::Entry) {
     #[cfg(feature = "checks")]
     let word = entry.reporter.take().map(checks::run);
@@ -22,6 +23,7 @@ fn start(mut entry: console::Entry) {
 
     console::demo::run(boot, &[console::demo::DEMOS]);
 }
+// ANCHOR_END: start
 
 #[cfg(not(guest))]
 fn main() {

@@ -123,6 +123,7 @@ impl Console {
         }
     }
 
+    // ANCHOR: put
     /// Puts bytes as they are, waiting for room as long as dom0 makes any.
     fn put(&mut self, mut bytes: &[u8]) {
         self.last = bytes.last().copied().unwrap_or(self.last);
@@ -144,6 +145,7 @@ impl Console {
             }
         }
     }
+    // ANCHOR_END: put
 
     fn notify(&self) {
         let _ = xen::notify(self.port); // closed: then nobody reads, and nothing can be said about it

@@ -13,6 +13,7 @@ pub const PAGE_SIZE: usize = 4096;
 /// Where page 0 of the guest is mapped, as our ELF notes ask.
 pub const VIRT_BASE: u64 = 0xffff_ffff_8000_0000;
 
+// ANCHOR: frames
 /// A pseudo-physical frame number: this guest's own count of its frames, from 0.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Pfn(pub u64);
@@ -27,6 +28,7 @@ impl Pfn {
 /// A machine frame number: a frame of the real machine.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Mfn(pub u64);
+// ANCHOR_END: frames
 
 /// A machine address, in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

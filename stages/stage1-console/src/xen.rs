@@ -19,6 +19,7 @@ pub mod number {
     pub const EVENT_CHANNEL_OP: u64 = 32;
 }
 
+// ANCHOR: hypercall
 /// Makes a hypercall; exercise 1c.
 ///
 /// `arguments` are the first to the fourth, in this order; what a hypercall doesn't take is ignored. (None that
@@ -34,6 +35,7 @@ pub unsafe fn hypercall(number: u64, arguments: [u64; 4]) -> Result<u64, Errno> 
     // SAFETY: by this function's contract.
     decode(unsafe { exercise::call(number, arguments) })
 }
+// ANCHOR_END: hypercall
 
 /// Tells a hypercall's value from an error; exercise 1c.
 ///
@@ -95,6 +97,7 @@ pub fn yield_now() {
     let _ = unsafe { hypercall(number::SCHED_OP, [SCHEDOP_YIELD, 0, 0, 0]) };
 }
 
+// ANCHOR: notify
 /// Sends an event to the other end of an event channel.
 ///
 /// # Errors
@@ -105,3 +108,4 @@ pub fn notify(port: Port) -> Result<(), Errno> {
     // SAFETY: the argument is a `struct evtchn_send`, one u32, which Xen only reads.
     unsafe { hypercall(number::EVENT_CHANNEL_OP, [EVTCHNOP_SEND, address, 0, 0]) }.map(|_| ())
 }
+// ANCHOR_END: notify

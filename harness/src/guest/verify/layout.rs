@@ -1,6 +1,6 @@
 //! The rules on segments: what Xen's loader accepts, and that no memory is writable and executable.
 //!
-//! Follows Xen's address rules (`common/libelf/libelf-dominfo.c`): a segment is placed by `p_paddr`
+//! Follows Xen's `common/libelf/libelf-dominfo.c`: a segment is placed by `p_paddr`
 //! alone, guest frame 0 lies at `VIRT_BASE`, and the kernel's own page permissions come from the same
 //! boundaries. A page has one permission, so segments of different ones share none.
 

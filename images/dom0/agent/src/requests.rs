@@ -7,6 +7,7 @@
 use crate::{Agent, console, files, locked, network, tool, xenstore};
 use agent::{Call, FromAgent, Reply, Request};
 use rustix::time::{ClockId, Timespec, clock_settime};
+use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,8 +17,8 @@ type Answer = Result<Reply, String>;
 pub fn handle(agent: &Arc<Agent>, Call { id, time_ms, request }: Call) {
     let deadline = Instant::now() + Duration::from_millis(time_ms.into());
     match at_once(agent, request) {
-        Ok(result) => agent.port.send(&FromAgent::Reply { id, result }),
-        Err(request) => {
+        Break(result) => agent.port.send(&FromAgent::Reply { id, result }),
+        Continue(request) => {
             let agent = agent.clone();
             std::thread::spawn(move || {
                 let result = with_a_program(&agent, request, deadline);
@@ -27,10 +28,10 @@ pub fn handle(agent: &Arc<Agent>, Call { id, time_ms, request }: Call) {
     }
 }
 
-/// Does what takes a moment; gives the request back otherwise.
-fn at_once(agent: &Agent, request: Request) -> Result<Answer, Request> {
+/// Does what takes a moment; passes the request on otherwise.
+fn at_once(agent: &Agent, request: Request) -> ControlFlow<Answer, Request> {
     let done = |()| Reply::Done;
-    Ok(match request {
+    Break(match request {
         Request::Hello { unix_nanos } => hello(unix_nanos),
         Request::Write { path, offset, bytes } => files::write(&path, offset, &bytes),
         Request::SetLength { path, bytes } => files::set_length(&path, bytes),
@@ -48,7 +49,7 @@ fn at_once(agent: &Agent, request: Request) -> Result<Answer, Request> {
         Request::StoreUnwatch { watch } => agent.watches.remove(watch).map(done),
         Request::StopCapture { capture } => agent.captures.stop(capture).map(done),
         Request::Inject { interface, frame } => network::inject(&interface, &frame).map(done),
-        other => return Err(other),
+        other => return Continue(other),
     })
 }
 

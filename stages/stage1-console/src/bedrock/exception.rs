@@ -1,6 +1,6 @@
 //! What an exception's vector and error code mean.
 //!
-//! Follows the processor manuals (volume 3, "Exception and Interrupt Reference"), and Xen's sources for what it
+//! Follows the processor manuals (volume 3, "Exception and Interrupt Reference"), and Xen's `arch/x86/pv/traps.c` for what Xen
 //! changes: the user bit of a page fault's error code is 0 in the kernel. Invariant: nothing here can fail, as
 //! it is used in the middle of a report.
 

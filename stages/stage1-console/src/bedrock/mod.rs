@@ -53,6 +53,7 @@ pub struct Entry {
 
 static START_INFO: spin::Once<[u8; START_INFO_SIZE]> = spin::Once::new();
 
+// ANCHOR: enter
 /// The way from the first instructions to `main`: makes the report path work, then protects memory.
 ///
 /// # Safety
@@ -71,6 +72,7 @@ pub unsafe fn enter(start_info: u64, name: &'static str, main: fn(Entry)) -> ! {
     });
     power::off()
 }
+// ANCHOR_END: enter
 
 /// Makes a program bootable: `console::entry!("stage 1: console", main)`, with `fn main(entry: Entry)`.
 ///

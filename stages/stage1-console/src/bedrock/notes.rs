@@ -17,12 +17,14 @@ global_asm!(
     .endm
 
     .section .note.Xen, "a", @note
+    /* ANCHOR: notes */
     xen_note 1,  .quad _start                   /* ENTRY */
     xen_note 3,  .quad {virt_base}              /* VIRT_BASE: where page 0 of the guest is mapped */
     xen_note 4,  .quad 0                        /* PADDR_OFFSET: segments are placed from 0 */
     xen_note 5,  .asciz "xen-3.0"               /* XEN_VERSION: the interface, not the release */
     xen_note 6,  .asciz "Stardust"              /* GUEST_OS */
     xen_note 8,  .asciz "generic"               /* LOADER */
+    /* ANCHOR_END: notes */
     .text
     "#,
     virt_base = const crate::types::VIRT_BASE,

@@ -31,6 +31,7 @@ fn goodbye(reason: &str) {
     let _ = writeln!(RawConsole, "bye: {reason}");
 }
 
+// ANCHOR: shut_down
 fn shut_down(reason: u32) -> ! {
     const SCHEDOP_SHUTDOWN: u64 = 2;
     raw_ring::drain();
@@ -40,3 +41,4 @@ fn shut_down(reason: u32) -> ! {
         core::hint::spin_loop();
     }
 }
+// ANCHOR_END: shut_down

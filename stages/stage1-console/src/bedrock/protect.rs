@@ -48,6 +48,7 @@ pub(super) fn apply(start_info: RawStartInfo) {
     let tables = start_info.pt_base()..start_info.pt_base() + start_info.nr_pt_frames() * PAGE_SIZE as u64;
     let guard = start::boot_stack_guard();
 
+    // ANCHOR: apply
     for pfn in (0..mapped_pages(start_info)).map(Pfn) {
         let address = pfn.boot_address();
         let access = if image.text.contains(&address) {
@@ -61,6 +62,7 @@ pub(super) fn apply(start_info: RawStartInfo) {
         };
         map(start_info, pfn, access);
     }
+    // ANCHOR_END: apply
 }
 
 /// How many pages the builder has mapped, from `VIRT_BASE`. Of the page tables, one each is of the levels 4 to 2;

@@ -1,6 +1,6 @@
 //! What lies at an address, in a word for a report.
 //!
-//! Follows the layout of a PV guest's address space (`public/arch-x86/xen-x86_64.h`).
+//! Follows the layout of a PV guest's address space (`public/arch-x86/xen-x86_64.h`, and what `tools/libs/guest/xg_dom_x86.c` builds).
 
 use super::image::Image;
 use super::{report, start};

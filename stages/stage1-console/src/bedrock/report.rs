@@ -68,6 +68,7 @@ pub fn fault(frame: &TrapFrame) -> ! {
         let _ = write!(RawConsole, " cr2 {cr2:#x} in {}", region::name(cr2));
     }
     let _ = writeln!(RawConsole);
+    // ANCHOR: fault
     if nested == Nested::No {
         registers(frame);
         callers(frame, Some(frame.rip));
@@ -76,6 +77,7 @@ pub fn fault(frame: &TrapFrame) -> ! {
     let cr2 = cr2.unwrap_or(0);
     record(format_args!("fault vector={vector} error={error:#x} rip={rip:#x} cr2={cr2:#x}"));
     power::crash()
+    // ANCHOR_END: fault
 }
 
 /// Reports that the guest came upon an exercise that isn't written yet: what [`lab_todo!`](crate::lab_todo) calls.

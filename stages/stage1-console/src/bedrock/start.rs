@@ -17,6 +17,7 @@ core::arch::global_asm!(
     r#"
     .section .text.boot, "ax", @progbits
     .global _start
+/* ANCHOR: first_instructions */
 _start:
     cld
     lea rsp, boot_stack_top[rip]
@@ -26,6 +27,7 @@ _start:
     mov rdi, rsi
     call stardust_start
     ud2
+/* ANCHOR_END: first_instructions */
 
     .section .rodata.boot, "a", @progbits
     .balign 4

@@ -1,6 +1,6 @@
 //! The trap table: every exception of the processor ends in a report.
 //!
-//! Follows `set_trap_table` in Xen's `public/xen.h`, and the frame that Xen pushes: rcx and r11
+//! Follows `set_trap_table` in Xen's `public/xen.h`, and the frame that Xen pushes (`create_bounce_frame` in its `arch/x86/x86_64/entry.S`): rcx and r11
 //! lowest, since `syscall` spoils them, then an error code where the vector has one, then what the processor
 //! would push. Stage 3 registers a table of its own, whose handlers may return; what they can't handle they
 //! hand to [`super::report::fault`] like this one.
@@ -60,6 +60,7 @@ const STUB_SIZE: u64 = 32;
 
 /// Has Xen deliver all exceptions of this vCPU to the report.
 pub(super) fn install() {
+    // ANCHOR: install
     let entry = |vector: usize| TrapInfo {
         vector: vector as u8,
         flags: MASK_EVENTS,
@@ -71,6 +72,7 @@ pub(super) fn install() {
     // SAFETY: Xen only reads the table, which ends as it must; the handlers are the stubs below.
     let result = unsafe { raw_hypercall(number::SET_TRAP_TABLE, [table.as_ptr().addr() as u64, 0, 0, 0]) };
     assert!(result == 0 || cfg!(not(guest)), "Xen refused the trap table: {result}");
+    // ANCHOR_END: install
 }
 
 #[cfg(guest)]

@@ -21,6 +21,7 @@ pub fn run(reporter: &Reporter) {
     reporter.check("1a.order", order);
 }
 
+// ANCHOR: fits
 /// A text that fits into an empty ring.
 ///
 /// Draws: `start = rng.u32(..1024)`; `length = rng.usize(1..=256)`; `length` times `rng.u8(1..=255)`, the text.
@@ -34,6 +35,7 @@ fn fits(rng: &mut Rng, record: &Record) {
     let accepted = console_ring::write(&mut ring, text.bytes());
     ring.record(record, "fits", accepted, start, length);
 }
+// ANCHOR_END: fits
 
 /// A text that passes the last slot, and one that also passes the largest index.
 ///

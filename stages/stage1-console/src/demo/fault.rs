@@ -1,6 +1,6 @@
 //! The demos that fail on purpose: `app=panic` and `app=fault`, each in several kinds.
 //!
-//! What Xen makes of each is in the notes. Invariant: each kind ends in a report, but for `stack`,
+//! Xen turns each into an exception for the guest. Invariant: each kind ends in a report, but for `stack`,
 //! which leaves no stack to report from: Xen ends the domain and shows the registers. (Functions stay out of
 //! line, for their names in the backtrace.)
 

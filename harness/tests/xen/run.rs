@@ -1,8 +1,6 @@
 //! `harness run` on the reference of stage 1: what a guest does on a real Xen, and how it ends.
 
-mod common;
-
-use common::{Ended, boot, harness, repository, run};
+use crate::common::{Ended, boot, harness, repository, run};
 use std::io::{Read, Write};
 use std::process::Stdio;
 

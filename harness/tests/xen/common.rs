@@ -1,5 +1,4 @@
 //! What the tests of the whole command share: calling it, and a copy of the course to make mistakes in.
-#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

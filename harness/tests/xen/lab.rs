@@ -1,8 +1,6 @@
 //! `harness check`, as a student meets it: work not begun, right, wrong in different ways, and not even Rust.
 
-mod common;
-
-use common::{Lab, repository, run};
+use crate::common::{Lab, repository, run};
 use serde_json::Value;
 
 /// The report of a check without the lines about this one run.
@@ -14,7 +12,7 @@ fn steady(report: &str) -> String {
 macro_rules! assert_report {
     ($name:literal, $ended:expr) => {
         insta::with_settings!({
-            snapshot_path => "../snapshots",
+            snapshot_path => "../../snapshots",
             prepend_module_to_snapshot => false,
             omit_expression => true,
             filters => vec![(r"0x[0-9a-f]+", "[number]"), (r"finished in [0-9.]+s", "finished in [time]")],
@@ -31,7 +29,7 @@ fn the_reference_passes_and_its_console_is_the_snapshot() {
     let word = live.iter().find_map(|line| line.strip_prefix("live: ")).unwrap();
     let text = harness::check::live::filter(&live, word);
     insta::with_settings!({
-        snapshot_path => "../snapshots",
+        snapshot_path => "../../snapshots",
         prepend_module_to_snapshot => false,
         omit_expression => true,
         description => "The console of stage 1's reference under check.",

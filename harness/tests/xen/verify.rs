@@ -1,8 +1,6 @@
 //! `harness dev verify` on the whole course, and what a student with a wrong answer gets to read.
 
-mod common;
-
-use common::repository;
+use super::common::repository;
 use harness::app::App;
 use harness::cache;
 use harness::check::Bench;
@@ -40,7 +38,7 @@ fn the_checks_tell_right_from_wrong_and_say_how() {
             mutants.filter_map(|one| Some(format!("## {}\n{}\n", one.name, view(one.results.as_ref()?, stage))));
         let views: Vec<String> = views.collect();
         insta::with_settings!({
-            snapshot_path => "../snapshots",
+            snapshot_path => concat!(env!("CARGO_MANIFEST_DIR"), "/snapshots"),
             prepend_module_to_snapshot => false,
             omit_expression => true,
             description => "What a student reads about each mutant.",

@@ -1,0 +1,50 @@
+//! mdBook itself: one exact version, because pages, log and options differ from one to the next.
+
+use crate::cache;
+use crate::error::{Error, Result};
+use crate::guest::build::plain_environment;
+use crate::prerequisites;
+use crate::process;
+use crate::ui::Ui;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// The version that the book is made with.
+const VERSION: &str = "0.5.4";
+/// Compiling it takes two minutes on two cores; this is for ones that are slow or busy.
+const PATIENCE: Duration = Duration::from_secs(3600);
+
+/// The program: the one on the path if it has the right version, or the cache's, compiled first if it isn't there.
+pub fn ensure(cache: &Path, root: &Path, ui: &Ui) -> Result<PathBuf> {
+    if let Some(found) = prerequisites::find("mdbook").filter(|program| is_right(program)) {
+        return Ok(found);
+    }
+    let name = format!("mdbook-{VERSION}");
+    let program = |folder: &Path| folder.join("bin/mdbook");
+    let waiting = || ui.note(&format!("waiting for another harness that compiles mdBook {VERSION}"));
+    let install = |folder: &Path| install(folder, root, ui);
+    cache::entry(&cache.join("tools"), &name, |folder| is_right(&program(folder)), waiting, install)
+        .map(|folder| program(&folder))
+}
+
+fn is_right(program: &Path) -> bool {
+    let said = process::run(Command::new(program).arg("--version"), Duration::from_secs(20));
+    said.is_ok_and(|said| said.success() && said.stdout.trim() == format!("mdbook v{VERSION}"))
+}
+
+fn install(folder: &Path, root: &Path, ui: &Ui) -> Result<()> {
+    let what = format!("compiling mdBook {VERSION}, which makes the book: some minutes, once");
+    let _step = ui.step(&what);
+    let mut cargo = Command::new(crate::cargo());
+    plain_environment(&mut cargo);
+    // In the checkout, so that the toolchain is the course's.
+    cargo.current_dir(root).args(["install", "mdbook", "--locked", "--version", &format!("={VERSION}"), "--root"]);
+    let finished = process::run(cargo.arg(folder), PATIENCE)?;
+    if finished.success() {
+        return Ok(());
+    }
+    let said = crate::tail(&finished.stderr, 15);
+    let next = format!("put mdBook {VERSION} on the path, for example from its releases on GitHub");
+    Err(Error::missing(format!("mdBook {VERSION} can't be installed:\n{said}")).next(next))
+}

@@ -1,0 +1,84 @@
+//! Where the reports of a check go: the screen, files, and the places that a CI server gives.
+
+use super::report::{self, Style};
+use super::results::{CheckResult, ExerciseResult, Results};
+use super::{github, junit};
+use crate::app::App;
+use crate::cli::{Format, Outputs};
+use crate::course::Stage;
+use crate::error::{Context, Error, Result};
+use crate::ui::say;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Writes every report asked for. The screen comes first, so that a full disk hides nothing.
+pub fn write(app: &App, stage: &Stage, results: &Results, outputs: &Outputs) -> Result<()> {
+    let render = |format: Format, style: Style| match format {
+        Format::Human => Ok(report::human(results, stage, &app.course.root, style)),
+        Format::Json => json(results),
+        Format::Junit => Ok(junit::document(results)),
+        Format::Github => Ok(github::summary(results)),
+    };
+    say(render(outputs.alone().unwrap_or_default(), app.style)?)?;
+    if outputs.each.iter().any(|(format, _)| *format == Format::Github) {
+        say(github::annotations(results))?;
+    }
+    for (format, file) in &outputs.each {
+        match (format, file) {
+            (_, Some(file)) => std::fs::write(file, render(*format, Style::default())?).on("write", file)?,
+            (Format::Github, None) => summarise(&github::summary(results))?,
+            (_, None) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Adds to the summary of the job that GitHub Actions runs us in. Elsewhere there is none.
+fn summarise(text: &str) -> Result<()> {
+    let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()).map(PathBuf::from) else {
+        return Ok(());
+    };
+    let mut file = std::fs::File::options().append(true).create(true).open(&path).on("open", &path)?;
+    file.write_all(text.as_bytes()).on("write", &path)
+}
+
+fn json(results: &Results) -> Result<String> {
+    let text = serde_json::to_string_pretty(results);
+    text.map(|text| text + "\n").map_err(|error| Error::fault(format!("write the results as JSON: {error}")))
+}
+
+/// Why a check did not pass, in plain lines.
+pub fn reasons(check: &CheckResult, exercise: Option<&ExerciseResult>) -> String {
+    let wrong = check.wrong.iter().map(|wrong| {
+        let (what, expected, got) = (&wrong.what, &wrong.expected, &wrong.got);
+        format!("{what}: expected {expected}, got {got}")
+    });
+    let mut lines: Vec<String> = wrong.chain(check.message.clone()).collect();
+    if lines.is_empty() {
+        lines.extend(exercise.and_then(|exercise| exercise.message.clone()));
+    }
+    if lines.is_empty() {
+        lines.push(check.status.word().to_owned());
+    }
+    lines.extend(check.console.iter().map(|line| format!("console | {line}")));
+    without_colour(&lines.join("\n"))
+}
+
+/// A text without the colours in which rustc paints its words for a terminal.
+fn without_colour(text: &str) -> String {
+    let mut pieces = text.split("\x1b[");
+    let first = pieces.next().unwrap_or_default().to_owned();
+    let rest = pieces.map(|piece| piece.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';'));
+    rest.fold(first, |text, piece| text + piece.strip_prefix('m').unwrap_or(piece))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_go_and_the_rest_stays() {
+        assert_eq!(without_colour("\x1b[1;31merror\x1b[0m: [E0308] m"), "error: [E0308] m");
+        assert_eq!(without_colour("plain [0m"), "plain [0m");
+    }
+}

@@ -1,0 +1,14 @@
+//! The harness on the real thing: QEMU, Xen, dom0 and guests.
+//!
+//! One program rather than one for each file, so that tests that wait for a guest leave the processor to others.
+//! The host image and its saved state come from the ordinary cache and are made there if need be.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "as in every test; helpers are no test functions")]
+
+mod common;
+mod faults;
+mod lab;
+mod machine;
+mod run;
+mod student;
+mod verify;
