@@ -58,6 +58,12 @@ pub enum Command {
     Book(Book),
     /// Looks at the machine: what is there, what is missing, how fast it is.
     Doctor(Doctor),
+    /// For whoever writes the course.
+    Dev {
+        /// What to do.
+        #[command(subcommand)]
+        command: Dev,
+    },
     /// The Xen test host: build it, or carry it to a room without a network.
     Host {
         /// What to do with it.
@@ -85,6 +91,7 @@ pub struct Whose {
     cargo harness check 1b                  only exercise 1b\n  \
     cargo harness check stage1 --solution   the reference: shows that the set-up works\n  \
     cargo harness check stage1 --solution=1a  your work, with the reference for 1a\n  \
+    cargo harness check stage1 --from anna.zip  what somebody handed in\n  \
     cargo harness check stage1 --format json --out results.json\n  \
     cargo harness check stage1 --format github --format junit --out junit.xml\n\n\
     An --out belongs to the --format before it; a format without one goes to the screen.")]
@@ -103,6 +110,9 @@ pub struct Check {
     /// Multiply every deadline by this.
     #[arg(long, value_name = "FACTOR", value_parser = factor)]
     pub timeout_scale: Option<f64>,
+    /// Check what somebody handed in: a zip of `harness submit`, or a folder. Only its exercise files are taken.
+    #[arg(long, value_name = "DIR|ZIP", conflicts_with = "solution")]
+    pub from: Option<PathBuf>,
     /// Draw the inputs from this number instead of a new one.
     #[arg(long)]
     pub seed: Option<u64>,
@@ -188,6 +198,23 @@ pub struct Doctor {
     /// Look only; boot nothing.
     #[arg(long)]
     pub quick: bool,
+}
+
+/// `harness dev`.
+#[derive(Debug, Subcommand)]
+pub enum Dev {
+    /// Proves that the checks tell right from wrong: starters, references, each left out, and mutants.
+    Verify(Verify),
+}
+
+/// `harness dev verify`.
+#[derive(Args, Debug)]
+pub struct Verify {
+    /// A stage: stage1, 1, console. All of them without one.
+    pub stage: Option<String>,
+    /// Look also at what was looked at before and has not changed.
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// `harness host`.

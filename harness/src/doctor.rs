@@ -50,11 +50,11 @@ fn measure(app: &App) -> Result<u8> {
     let request = check::Request {
         stage,
         references,
-        only: None,
         seed: 1,
         // Generous, since it is not known yet how slow this machine is.
         scale: Some(10.0),
         keep_going: true,
+        ..check::Request::new(stage)
     };
     let results = check::check(app, &request)?;
     let seconds = Duration::from_millis(results.guest_ms).as_secs_f64();

@@ -69,6 +69,13 @@ impl Ui {
         Step { bar }
     }
 
+    /// A step of `count` pieces.
+    pub fn count(&self, text: &str, count: u64) -> Step {
+        let bar = self.begin(ProgressBar::new(count), text);
+        bar.set_style(style("[{bar:20}] {pos}/{len} {msg} ({elapsed})"));
+        Step { bar }
+    }
+
     fn begin(&self, bar: ProgressBar, text: &str) -> ProgressBar {
         if !self.terminal {
             eprintln!("{text}");

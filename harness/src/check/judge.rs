@@ -17,6 +17,8 @@ pub struct Evidence<'a> {
     pub symbols: &'a Symbolizer,
     /// The hypervisor's word on a guest that it had to stop.
     pub xen_log: &'a str,
+    /// The first domain of the session: what Xen said of earlier ones was about others.
+    pub first_domain: u32,
     /// The console that the reference leaves, where there is a snapshot of it.
     pub snapshot: Option<&'a str>,
 }
@@ -41,13 +43,22 @@ pub fn judge(results: &mut Results, request: &Request, evidence: &Evidence) {
 fn judge_exercise(result: &mut ExerciseResult, seed: u64, evidence: &Evidence) {
     let outcome = evidence.outcome;
     let todo = outcome.todo.get(&result.id);
-    if let Some(place) = todo {
+    let own = outcome.checks.iter().filter(|(id, _)| result.checks.iter().any(|check| check.id == **id));
+    let all_ran = own.clone().count() == result.checks.len() && own.clone().all(|(_, seen)| seen.stopped.is_none());
+    // Another exercise can name this one as not attempted, but not undo what it did.
+    if let Some(place) = todo.filter(|_| !all_ran) {
         result.line = place.rsplit_once(':').and_then(|(_, line)| line.parse().ok());
         result.message = Some("not attempted".to_owned());
     }
     for check in &mut result.checks {
         match outcome.checks.get(&check.id) {
-            Some(observed) => judge_check(check, seed, observed, evidence),
+            Some(observed) => {
+                judge_check(check, seed, observed, evidence);
+                if let Some(other) = another(observed, &result.id) {
+                    check.status = Status::Blocked;
+                    check.message = Some(format!("it came upon exercise {other}, which is not attempted"));
+                }
+            }
             None if todo.is_some() => check.status = Status::NotAttempted,
             None => {}
         }
@@ -55,6 +66,14 @@ fn judge_exercise(result: &mut ExerciseResult, seed: u64, evidence: &Evidence) {
     if result.line.is_none() {
         let mut messages = result.checks.iter().filter_map(|check| check.message.as_deref());
         result.line = messages.find_map(|text| line_in(text, result));
+    }
+}
+
+/// The exercise that stopped a check because nobody has begun it, where that is another than the check's own.
+fn another<'a>(observed: &'a Observed, own: &str) -> Option<&'a str> {
+    match &observed.stopped {
+        Some(Stop::Todo { exercise, .. }) if exercise != own => Some(exercise),
+        _ => None,
     }
 }
 
@@ -114,6 +133,6 @@ pub fn explain(stop: &Stop, evidence: &Evidence) -> (Status, Option<String>) {
 
 /// What Xen said when it ended the guest.
 fn explain_crash(evidence: &Evidence) -> Option<String> {
-    let crash = Crash::find(evidence.xen_log, None)?;
+    let crash = Crash::find(evidence.xen_log, None).filter(|crash| crash.domain >= evidence.first_domain)?;
     Some(crash.explain(evidence.symbols, &stacks(&evidence.outcome.log.join("\n"))))
 }

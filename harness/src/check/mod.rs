@@ -5,9 +5,11 @@
 //!
 //! Points come from tier 3 alone.
 
+mod bench;
 pub mod expect;
 mod github;
 mod host_tests;
+mod isolate;
 mod judge;
 mod junit;
 pub mod live;
@@ -18,6 +20,8 @@ pub mod results;
 pub mod rules;
 mod session;
 mod stage1;
+pub mod submission;
+mod tree;
 mod xen;
 
 use crate::app::App;
@@ -26,12 +30,13 @@ use crate::course::{Exercise, Selection, Stage};
 use crate::error::{Context, Error, Kind, Result};
 use crate::guest::diagnostics::Diagnostic;
 use crate::guest::symbolize::Symbolizer;
-use crate::guest::{Failure, Guest};
-use crate::machine::{self, Machine};
+use crate::guest::{self, Failure, Guest};
+pub use bench::Bench;
 use results::{CheckResult, ExerciseResult, Results, Status, Totals};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+use submission::Submission;
 
 /// What to check.
 #[derive(Clone, Debug)]
@@ -46,13 +51,50 @@ pub struct Request<'a> {
     pub seed: u64,
     /// What deadlines are multiplied by; measured on this machine where none is given.
     pub scale: Option<f64>,
-    /// Whether a failed host test is no reason to stop.
+    /// Whether nothing that fails is a reason to stop.
     pub keep_going: bool,
+    /// Whether the stage's host tests run.
+    pub host_tests: bool,
+    /// Where the exercises come from, if not from the checkout.
+    pub submission: Option<&'a Submission>,
 }
 
-impl Request<'_> {
+impl<'a> Request<'a> {
+    /// A check of the whole stage as it is in the checkout.
+    pub fn new(stage: &'a Stage) -> Self {
+        Self {
+            stage,
+            references: BTreeSet::new(),
+            only: None,
+            seed: fastrand::u64(..),
+            scale: None,
+            keep_going: false,
+            host_tests: true,
+            submission: None,
+        }
+    }
+
+    /// The exercises that are neither left out nor a reference's.
+    fn mine(&self) -> impl Iterator<Item = &'a Exercise> {
+        self.stage.lab.exercises.iter().filter(|exercise| !self.references.contains(&exercise.id))
+    }
+
+    /// The text of an exercise; in a submission perhaps why it is not taken.
+    fn source(&self, app: &App, exercise: &Exercise) -> Result<submission::Taken> {
+        match self.submission.and_then(|submission| submission.file(exercise)) {
+            Some(taken) => Ok(taken.clone()),
+            None => {
+                let path = app.course.root.join(self.stage.exercise_path(exercise));
+                std::fs::read_to_string(&path).on("read", &path).map(Ok)
+            }
+        }
+    }
+
     /// `solution` where every exercise is the reference's, else `mine`.
     fn mode(&self) -> &'static str {
+        if self.submission.is_some() {
+            return "submission";
+        }
         if self.references.len() == self.stage.lab.exercises.len() { "solution" } else { "mine" }
     }
 }
@@ -68,9 +110,16 @@ pub fn command(app: &App, arguments: &cli::Check) -> Result<u8> {
         seed: arguments.seed.unwrap_or_else(|| fastrand::u64(..)),
         scale: arguments.timeout_scale,
         keep_going: arguments.keep_going,
+        ..Request::new(stage)
     };
-    let results = check(app, &request)?;
-    crate::progress::record(app, stage, &results);
+    let results = match &arguments.from {
+        Some(path) => submission::check(app, &request, path)?,
+        None => {
+            let results = check(app, &request)?;
+            crate::progress::record(app, stage, &results);
+            results
+        }
+    };
     output::write(app, stage, &results, &arguments.outputs)?;
     Ok(results.exit())
 }
@@ -96,43 +145,76 @@ pub fn features(stage: &Stage, references: &BTreeSet<String>) -> Vec<String> {
 /// # Errors
 /// Only for what kept the check from being made; work that fails it is a result.
 pub fn check(app: &App, request: &Request) -> Result<Results> {
+    check_on(&mut Bench::new(app, app.scale(request.scale)), request)
+}
+
+/// Checks a stage on a bench that may serve other checks as well.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_on(bench: &mut Bench, request: &Request) -> Result<Results> {
     let start = Instant::now();
-    let mut results = blank(app, request);
-    if rules_hold(app, request, &mut results)? {
-        tiers(app, request, &mut results)?;
-    }
-    results.settle();
+    let mut results = together(bench, request)?;
+    isolate::explain_early_stop(request, &mut results);
+    isolate::give_partial_credit(bench, request, &mut results)?;
     results.ms = start.elapsed().as_millis() as u64;
     Ok(results)
 }
 
+/// All exercises in one guest.
+fn together(bench: &mut Bench, request: &Request) -> Result<Results> {
+    let mut results = blank(bench.app, request);
+    if rules_hold(bench.app, request, &mut results)? {
+        tiers(bench, request, &mut results)?;
+    }
+    results.settle();
+    Ok(results)
+}
+
 /// The tiers from the compiler on. Xen's test host starts meanwhile.
-fn tiers(app: &App, request: &Request, results: &mut Results) -> Result<()> {
-    let image = app.test_host()?;
+fn tiers(bench: &mut Bench, request: &Request, results: &mut Results) -> Result<()> {
+    let image = bench.start()?;
     results.host.image = image.id.clone();
     results.host.replaced = image.replaced.clone();
-    std::thread::scope(|scope| {
-        let options = machine::Options { scale: app.scale(request.scale), ..machine::Options::default() };
-        let machine = scope.spawn(move || app.machine(&image, &options));
-        let Some(guest) = compile(app, request, results)? else { return Ok(()) };
-        if !host_tests_pass(app, request, results)? {
-            return Ok(());
-        }
-        let machine = machine.join().unwrap_or_else(|_| Err(Error::fault("the test host's thread panicked")))?;
-        boot(app, request, results, &machine, &guest)
-    })
+    let Some(guest) = compile(bench, request, results)? else { return Ok(()) };
+    if request.host_tests && !host_tests_pass(bench.app, request, results)? {
+        return Ok(());
+    }
+    boot(bench, request, results, &guest)
 }
 
 /// Tier 0, on the files that are the student's.
 fn rules_hold(app: &App, request: &Request, results: &mut Results) -> Result<bool> {
     let mut hold = true;
-    let mine = request.stage.lab.exercises.iter().filter(|exercise| !request.references.contains(&exercise.id));
-    for exercise in mine {
+    for exercise in request.mine() {
         let relative = request.stage.exercise_path(exercise);
-        let path = app.course.root.join(&relative);
-        let source = std::fs::read_to_string(&path).on("read", &path)?;
-        let broken = rules::violations(&source, &exercise.allow).into_iter().next();
         let result = results.exercises.iter_mut().find(|result| result.id == exercise.id);
+        let source = match (request.source(app, exercise)?, result) {
+            (Ok(source), _) => source,
+            (Err(reason), Some(result)) => {
+                hold = false;
+                fail_all(result, Status::Rule, &reason);
+                continue;
+            }
+            (Err(reason), None) => return Err(Error::new(Kind::Rule, reason)),
+        };
+        let result = results.exercises.iter_mut().find(|result| result.id == exercise.id);
+        if request.submission.is_some()
+            && let Some(line) = rules::unreadable(&source)
+        {
+            // What cannot be read by the rules is not given to a compiler that might read it after all.
+            let text = "this is not Rust: a bracket or a quote is not closed, or stands where it may not";
+            match result {
+                Some(result) => {
+                    hold = false;
+                    result.line = Some(line);
+                    fail_all(result, Status::Build, text);
+                    continue;
+                }
+                None => return Err(Error::new(Kind::Build, format!("{}:{line}: {text}", relative.display()))),
+            }
+        }
+        let broken = rules::violations(&source, &exercise.allow).into_iter().next();
         match (result, broken) {
             (Some(result), None) => result.line = rules::todo_line(&source),
             (Some(result), Some(broken)) => {
@@ -152,10 +234,8 @@ fn rules_hold(app: &App, request: &Request, results: &mut Results) -> Result<boo
 }
 
 /// Tier 1: the image to boot, or `None` where the work does not compile or its image is not sound.
-fn compile(app: &App, request: &Request, results: &mut Results) -> Result<Option<Guest>> {
-    let mut features = features(request.stage, &request.references);
-    features.push("checks".to_owned());
-    match app.guest(request.stage, features) {
+fn compile(bench: &mut Bench, request: &Request, results: &mut Results) -> Result<Option<Guest>> {
+    match build(bench, request) {
         Ok(guest) => {
             results.image_bytes = Some(guest.sizes.total() as u64);
             Ok(Some(guest))
@@ -164,8 +244,27 @@ fn compile(app: &App, request: &Request, results: &mut Results) -> Result<Option
             blame(results, request.stage, &diagnostics);
             Ok(None)
         }
+        // The compiler was stopped, or its image is not sound: whose fault it is, isolated runs tell.
+        Err(Failure::Other(error)) if error.kind == Kind::Build && request.keep_going => {
+            results.exercises.iter_mut().for_each(|result| fail_all(result, Status::Build, &error.to_string()));
+            Ok(None)
+        }
         Err(Failure::Other(error)) => Err(error),
     }
+}
+
+/// Builds the guest of a check.
+pub(crate) fn build(bench: &mut Bench, request: &Request) -> std::result::Result<Guest, Failure> {
+    let mut features = features(request.stage, &request.references);
+    features.push("checks".to_owned());
+    let Some(submission) = request.submission else { return bench.app.guest(request.stage, features) };
+    let given = request.mine().filter_map(|exercise| {
+        let text = submission.file(exercise)?.as_deref().ok()?;
+        Some((exercise.id.as_str(), text))
+    });
+    let (app, tree) = (bench.app, bench.tree()?);
+    tree.lay(request.stage, &given.collect::<Vec<_>>(), &request.references)?;
+    guest::make(&tree.request(request.stage, features), &app.ui)
 }
 
 /// Puts each of the compiler's errors to the exercise whose file it is in.
@@ -208,10 +307,25 @@ fn host_tests_pass(app: &App, request: &Request, results: &mut Results) -> Resul
     Ok(go_on)
 }
 
+/// The verdicts on a guest, from its boot alone.
+pub(crate) fn boot_anew(bench: &mut Bench, request: &Request, guest: &Guest) -> Result<Results> {
+    let mut results = blank(bench.app, request);
+    boot(bench, request, &mut results, guest)?;
+    Ok(results)
+}
+
+/// Everything that the checks of a stage expect for this seed, to tell whether they have changed.
+pub(crate) fn expectations(stage: &Stage, seed: u64) -> String {
+    let checks = stage.lab.exercises.iter().flat_map(|exercise| &exercise.checks);
+    checks.map(|check| format!("{:?}", stage1::expected(&check.id, seed, &expect::Facts::default()))).collect()
+}
+
 /// Tier 3.
-fn boot(app: &App, request: &Request, results: &mut Results, machine: &Machine, guest: &Guest) -> Result<()> {
+fn boot(bench: &mut Bench, request: &Request, results: &mut Results, guest: &Guest) -> Result<()> {
+    let (app, scale) = (bench.app, bench.scale);
+    let root = if request.submission.is_some() { bench.tree()?.root() } else { &app.course.root }.to_owned();
+    let machine = bench.machine()?;
     let step = app.ui.step(&format!("Running stage {} under Xen", request.stage.number));
-    let scale = app.scale(request.scale);
     let plan = plan(request, scale);
     let image = std::fs::read(&guest.image).on("read", &guest.image)?;
     let mut domain = xen::XenGuest::new(machine, &image)?;
@@ -223,16 +337,21 @@ fn boot(app: &App, request: &Request, results: &mut Results, machine: &Machine, 
     results.host.accelerator = format!("{:?}", machine.accelerator()).to_lowercase();
     results.host.scale = scale;
     results.log = save_log(app, request, &outcome)?;
-    let symbols = Symbolizer::open(&guest.elf, &app.course.root)?;
+    let symbols = Symbolizer::open(&guest.elf, &root)?;
     let snapshot = std::fs::read_to_string(app.course.root.join(live::snapshot_path(request.stage.number))).ok();
     let evidence = judge::Evidence {
         outcome: &outcome,
         facts: &facts,
         symbols: &symbols,
         xen_log: &machine.xen_log(),
+        first_domain: domain.first_domain(),
         snapshot: snapshot.as_deref().and_then(live::snapshot_text),
     };
     judge::judge(results, request, &evidence);
+    drop(domain);
+    if outcome.lost.is_some() {
+        bench.discard();
+    }
     Ok(())
 }
 
@@ -246,6 +365,7 @@ fn plan(request: &Request, scale: f64) -> session::Plan {
         nonce: format!("{:016x}", fastrand::u64(..)),
         seed: request.seed,
         skip: left_out.map(|exercise| exercise.id.clone()).collect(),
+        order: exercises.iter().flat_map(|exercise| &exercise.checks).map(|check| check.id.clone()).collect(),
         timeouts: timeouts.collect(),
         patience: Duration::from_secs_f64(request.stage.lab.integration.timeout * scale),
     }
@@ -274,6 +394,7 @@ fn blank(app: &App, request: &Request) -> Results {
             title: exercise.title.clone(),
             status: Status::Blocked,
             reference,
+            isolated: false,
             points: 0,
             max: 0,
             file: if reference { solution } else { stage.exercise_path(exercise) },

@@ -87,6 +87,8 @@ impl Reader {
 
     fn end_line(&mut self) -> Option<(Record, usize)> {
         let line = String::from_utf8_lossy(&std::mem::take(&mut self.line)).trim_end_matches('\r').to_owned();
+        // Reports show these lines: what a guest prints must not steer the terminal of whoever reads them.
+        let line = line.replace(|c: char| c.is_control() && c != '\t', "\u{fffd}");
         // Text may stand before a record when an exercise left a line unfinished.
         let (text, record) = match line.split_once(&self.mark) {
             Some((before, record)) => (before.to_owned(), parse(record)),

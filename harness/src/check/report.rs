@@ -64,7 +64,11 @@ impl Style {
 /// The report of a check.
 pub fn human(results: &Results, stage: &Stage, root: &Path, style: Style) -> String {
     let mut text = String::new();
-    let whose = if results.mode == "solution" { "the reference" } else { "your work" };
+    let whose = match results.mode.as_str() {
+        "solution" => "the reference",
+        "submission" => "what was handed in",
+        _ => "your work",
+    };
     // Writing to a string cannot fail.
     let _ = writeln!(text, "{}", style.strong(&format!("stage {}: {}, {whose}", stage.number, stage.title)));
     if let Some(tests) = &results.host_tests {
@@ -91,7 +95,9 @@ pub fn human(results: &Results, stage: &Stage, root: &Path, style: Style) -> Str
     if let Some(log) = &results.log {
         let _ = writeln!(text, "{}", style.faint(&format!("console: {}", log.display())));
     }
-    let _ = writeln!(text, "next: {}", next(results, stage));
+    if results.mode != "submission" {
+        let _ = writeln!(text, "next: {}", next(results, stage));
+    }
     text
 }
 
@@ -120,6 +126,9 @@ fn exercise_block(text: &mut String, exercise: &ExerciseResult, stage: &Stage, r
         if exercise.reference { "the reference".to_owned() } else { format!("{}/{}", exercise.points, exercise.max) };
     let heading = format!("{} {} ({points})", exercise.id, exercise.title);
     let _ = writeln!(text, "{}", style.strong(&heading));
+    if exercise.isolated {
+        let _ = writeln!(text, "     as it does with the references of the other exercises, which is better");
+    }
     if exercise.checks.iter().all(|check| check.status == exercise.status) && exercise.status != Status::Pass {
         // One reason for all of them: said once.
         let _ = writeln!(text, "{} {}", word(exercise.status, style), exercise.message.as_deref().unwrap_or_default());

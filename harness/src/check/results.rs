@@ -57,7 +57,7 @@ impl Status {
 }
 
 /// One check.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct CheckResult {
     /// Its id: `1a.full`.
     pub id: String,
@@ -81,7 +81,7 @@ pub struct CheckResult {
 }
 
 /// One observation that was not as it had to be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Wrong {
     /// What was observed.
     pub what: String,
@@ -92,7 +92,7 @@ pub struct Wrong {
 }
 
 /// One exercise.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct ExerciseResult {
     /// Its id: `1a`.
     pub id: String,
@@ -102,6 +102,8 @@ pub struct ExerciseResult {
     pub status: Status,
     /// Whether the reference was checked in its place, which earns nothing.
     pub reference: bool,
+    /// Whether this comes from a run of its own, with the references of all others, that went better.
+    pub isolated: bool,
     /// Points earned.
     pub points: u32,
     /// Points to earn.
@@ -119,7 +121,7 @@ pub struct ExerciseResult {
 }
 
 /// Where the check ran.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Host {
     /// `tcg` or `kvm`.
     pub accelerator: String,
@@ -132,7 +134,7 @@ pub struct Host {
 }
 
 /// The outcome of `harness check`, and the content of `results.json`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Results {
     /// The version of this format.
     pub schema: u32,
@@ -169,7 +171,7 @@ pub struct Results {
 }
 
 /// How the stage's host tests went.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct HostTests {
     /// How they ended.
     pub status: Status,
@@ -180,7 +182,7 @@ pub struct HostTests {
 }
 
 /// A host test that failed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct FailedTest {
     /// Its path.
     pub name: String,
@@ -189,7 +191,7 @@ pub struct FailedTest {
 }
 
 /// Points.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
 pub struct Totals {
     /// Earned.
     pub points: u32,
@@ -261,6 +263,7 @@ pub(crate) mod tests {
             title: "Read <start_info>".into(),
             status: Status::Blocked,
             reference: false,
+            isolated: false,
             points: 0,
             max: 0,
             file: PathBuf::from(format!("stages/stage1-console/src/{id}.rs")),
@@ -322,6 +325,7 @@ pub(crate) mod tests {
             title: String::new(),
             status: Status::Blocked,
             reference: true,
+            isolated: false,
             points: 9,
             max: 0,
             file: PathBuf::new(),

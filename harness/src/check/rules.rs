@@ -64,6 +64,11 @@ pub fn violations(source: &str, allow: &[String]) -> Vec<Violation> {
     found
 }
 
+/// The line at which `source` stops being tokens, if it does: there no rule could be looked for.
+pub fn unreadable(source: &str) -> Option<usize> {
+    source.parse::<TokenStream>().err().map(|error| error.span().start().line)
+}
+
 /// Calls `seen` for each identifier, in the order they stand.
 fn walk(tokens: TokenStream, seen: &mut impl FnMut(&str, Span)) {
     for token in tokens {

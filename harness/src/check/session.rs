@@ -44,6 +44,8 @@ pub struct Plan {
     pub seed: u64,
     /// Checks left out from the start.
     pub skip: Vec<String>,
+    /// All checks in the order in which the guest runs them.
+    pub order: Vec<String>,
     /// How long each check may take.
     pub timeouts: BTreeMap<String, Duration>,
     /// How long booting, the way between two checks, and the live part may take.
@@ -137,7 +139,7 @@ pub fn run(guest: &mut impl Guest, plan: &Plan) -> Outcome {
 /// Follows one boot. Returns what to skip next time, if the guest stopped inside a check.
 fn follow(guest: &mut impl Guest, plan: &Plan, outcome: &mut Outcome) -> Option<String> {
     let mut reader = Reader::new(&plan.nonce);
-    let mut at = Position { check: None, since: Instant::now(), done: false, live_from: 0 };
+    let mut at = Position { check: None, next: 0, since: Instant::now(), done: false, live_from: 0 };
     let mut stop = None;
     let ended = loop {
         let allowed = at.allowed(plan);
@@ -149,12 +151,12 @@ fn follow(guest: &mut impl Guest, plan: &Plan, outcome: &mut Outcome) -> Option<
             Happened::Nothing => {}
             Happened::Printed(bytes) => {
                 for (record, before) in reader.feed(&bytes) {
-                    take(record, before, &mut at, &mut stop, outcome, &reader);
+                    take(record, before, plan, &mut at, &mut stop, outcome, &reader);
                 }
             }
             Happened::Ended(reason) => {
                 if let Some((record, before)) = reader.finish() {
-                    take(record, before, &mut at, &mut stop, outcome, &reader);
+                    take(record, before, plan, &mut at, &mut stop, outcome, &reader);
                 }
                 break Some(reason);
             }
@@ -177,7 +179,9 @@ fn follow(guest: &mut impl Guest, plan: &Plan, outcome: &mut Outcome) -> Option<
         observed.console = reader.last(REPORT).to_vec();
         if let Stop::Todo { exercise, place } = stop {
             outcome.todo.insert(exercise.clone(), place.clone());
-            return Some(exercise.clone());
+            // A check that came upon another exercise says nothing about that one's checks.
+            let own = check.split('.').next() == Some(exercise);
+            return Some(if own { exercise } else { check }.clone());
         }
         return Some(check.clone());
     }
@@ -193,6 +197,8 @@ fn follow(guest: &mut impl Guest, plan: &Plan, outcome: &mut Outcome) -> Option<
 /// Where a boot stands.
 struct Position {
     check: Option<String>,
+    /// The first place of the plan's order that a check may still begin at.
+    next: usize,
     since: Instant,
     done: bool,
     live_from: usize,
@@ -201,6 +207,15 @@ struct Position {
 impl Position {
     fn allowed(&self, plan: &Plan) -> Duration {
         self.check.as_ref().and_then(|check| plan.timeouts.get(check)).copied().unwrap_or(plan.patience)
+    }
+
+    /// Whether this check may begin now: each once in a boot, in the plan's order, none inside another. An
+    /// exercise that has got hold of the nonce cannot undo what was recorded before it ran.
+    fn may_begin(&mut self, check: &str, plan: &Plan) -> bool {
+        let place = plan.order.iter().skip(self.next).position(|known| known == check);
+        let may = place.filter(|_| self.check.is_none() && !self.done);
+        self.next += may.map_or(0, |place| place + 1);
+        may.is_some()
     }
 
     fn now_in(&mut self, check: Option<String>) {
@@ -213,6 +228,7 @@ impl Position {
 fn take(
     record: Record,
     before: usize,
+    plan: &Plan,
     at: &mut Position,
     stop: &mut Option<Stop>,
     outcome: &mut Outcome,
@@ -220,6 +236,9 @@ fn take(
 ) {
     match record {
         Record::Begin(check) => {
+            if !at.may_begin(&check, plan) {
+                return;
+            }
             outcome.checks.insert(check.clone(), Observed::default());
             at.now_in(Some(check));
         }
@@ -236,6 +255,7 @@ fn take(
                 at.now_in(None);
             }
         }
+        Record::Done if at.check.is_some() || at.done => {}
         Record::Done => {
             at.done = true;
             at.live_from = before;
@@ -287,6 +307,7 @@ mod tests {
             nonce: "00".into(),
             seed: 7,
             skip: Vec::new(),
+            order: ["1a.x", "1a.y", "1a.z", "1b.y"].map(str::to_owned).to_vec(),
             timeouts: BTreeMap::from([("1a.x".to_owned(), Duration::from_millis(30))]),
             patience: Duration::from_millis(60),
         };
@@ -343,6 +364,7 @@ mod tests {
             nonce: "00".into(),
             seed: 0,
             skip: Vec::new(),
+            order: Vec::new(),
             timeouts: BTreeMap::new(),
             patience: Duration::from_secs(1),
         };
@@ -353,5 +375,23 @@ mod tests {
     fn records_of_another_check_than_the_one_under_way_do_not_count() {
         let (outcome, _) = play(&[&["~begin 1a.x\n~saw 1b.y n=1\n~end 1b.y\n~end 1a.x\n~done\n", "end:poweroff"]]);
         assert!(!outcome.checks.contains_key("1b.y"));
+    }
+
+    #[test]
+    fn what_was_recorded_cannot_be_recorded_anew() {
+        let again =
+            "~begin 1b.y\n~begin 1a.y\n~saw 1a.y n=1\n~end 1a.y\n~begin 1b.y\n~done\n~saw 1b.y n=2\n~end 1b.y\n";
+        let late = "~begin 1b.y\n~saw 1b.y n=9\n~begin 1a.x\n~done\n~begin 1a.z\n~saw 1a.z n=3\n";
+        let (outcome, _) = play(&[&["~begin 1a.x\n~saw 1a.x n=0\n~end 1a.x\n", again, late, "end:poweroff"]]);
+        let seen = |check: &str| outcome.checks[check].saw.iter().map(|saw| saw["n"].clone()).collect::<Vec<_>>();
+        assert_eq!((seen("1a.x"), seen("1b.y")), (vec!["0".to_owned()], vec!["2".to_owned()]));
+        assert_eq!(outcome.checks.len(), 2);
+    }
+
+    #[test]
+    fn a_check_that_comes_upon_another_exercise_is_skipped_by_itself() {
+        let first = ["~begin 1a.x\n~todo 1b src/start_info.rs:9\n", "end:crash"];
+        let (_, lines) = play(&[&first, &["~done\n", "end:poweroff"]]);
+        assert_eq!(lines[1], "check=00:7:skip=1a.x log=debug");
     }
 }

@@ -4,6 +4,7 @@ use super::expect::Facts;
 use super::session::{Guest, Happened};
 use crate::error::Result;
 use crate::machine::{CreateOptions, Event, Machine};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// Where the image is put in dom0.
@@ -11,18 +12,22 @@ const KERNEL: &str = "/images/guest";
 /// What the guest gets; a stage's checks need no more.
 const MEMORY_MIB: u32 = 32;
 
-/// Boots one image again and again, each time as a domain of a new name.
+/// Boots of this process: a test host serves many sessions, and no two of their domains share a name.
+static BOOTS: AtomicU32 = AtomicU32::new(0);
+
+/// Boots one image again and again, each time as a domain of a new name. What still runs is destroyed when dropped.
 pub struct XenGuest<'a> {
     machine: &'a Machine,
-    boots: u32,
+    name: String,
     running: bool,
+    first: Option<u32>,
 }
 
 impl<'a> XenGuest<'a> {
     /// Puts the image into dom0.
     pub fn new(machine: &'a Machine, image: &[u8]) -> Result<Self> {
         machine.agent().put(KERNEL, image)?;
-        Ok(Self { machine, boots: 0, running: false })
+        Ok(Self { machine, name: String::new(), running: false, first: None })
     }
 
     /// What dom0 says about the machine.
@@ -38,21 +43,32 @@ impl<'a> XenGuest<'a> {
         Ok(Facts { xen_version: version, xen_extra: field("xen_extra"), xen_capabilities: field("xen_caps") })
     }
 
-    fn name(&self) -> String {
-        format!("stage-{}", self.boots)
+    /// The id of the first domain, which tells Xen's word on these boots from that on earlier ones.
+    pub fn first_domain(&self) -> u32 {
+        self.first.unwrap_or(0)
+    }
+}
+
+impl Drop for XenGuest<'_> {
+    fn drop(&mut self) {
+        if self.running {
+            // Where this fails the test host is lost, and whoever needs it next will hear of it.
+            let _ = self.machine.agent().destroy(&self.name);
+        }
     }
 }
 
 impl Guest for XenGuest<'_> {
     fn boot(&mut self, command_line: &str) -> Result<()> {
         if self.running {
-            self.machine.agent().destroy(&self.name())?;
+            self.machine.agent().destroy(&self.name)?;
         }
-        self.boots += 1;
-        let mut options = CreateOptions::new(self.name(), KERNEL);
+        self.name = format!("stage-{}", BOOTS.fetch_add(1, Ordering::Relaxed));
+        let mut options = CreateOptions::new(self.name.clone(), KERNEL);
         options.cmdline = command_line.to_owned();
         options.memory_mib = MEMORY_MIB;
-        self.machine.agent().create(&options)?;
+        let domain = self.machine.agent().create(&options)?;
+        self.first.get_or_insert(domain.domid);
         self.running = true;
         Ok(())
     }
@@ -60,8 +76,8 @@ impl Guest for XenGuest<'_> {
     fn next(&mut self, patience: Duration) -> Happened {
         match self.machine.agent().events().next(patience) {
             Err(error) => Happened::Lost(error.to_string()),
-            Ok(Some(Event::Console { domain, bytes })) if domain == self.name() => Happened::Printed(bytes),
-            Ok(Some(Event::Exited { domain, reason, .. })) if domain == self.name() => {
+            Ok(Some(Event::Console { domain, bytes })) if domain == self.name => Happened::Printed(bytes),
+            Ok(Some(Event::Exited { domain, reason, .. })) if domain == self.name => {
                 self.running = false;
                 Happened::Ended(reason.to_string())
             }

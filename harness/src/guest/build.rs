@@ -7,10 +7,11 @@
 use super::diagnostics::{Diagnostic, Outcome};
 use crate::cache::Lock;
 use crate::error::{Context, Error, Kind, Result};
+use crate::sandbox::Sandbox;
 use crate::toolchain;
 use crate::ui::{Step, Ui};
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -65,6 +66,8 @@ pub struct Request {
     pub color: bool,
     /// How long it may take before something must be wrong.
     pub deadline: Duration,
+    /// The cage that the compiler works in, where it is given files of somebody else.
+    pub sandbox: Option<Sandbox>,
 }
 
 impl Request {
@@ -78,6 +81,7 @@ impl Request {
             target_dir: None,
             color: false,
             deadline: Duration::from_secs(15 * 60),
+            sandbox: None,
         }
     }
 
@@ -151,12 +155,7 @@ pub fn build(request: &Request, ui: &Ui) -> std::result::Result<Built, Failure> 
     // Variants of a package share the path that cargo links to. Held until the ELF has a name of its own.
     let step = ui.step(&format!("Building {}", request.package));
     let _lock = Lock::wait(&dir.join("harness.lock"), || step.say("Waiting for another harness's build"))?;
-    let mut child = command(request, &dir)?.spawn().map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            Error::missing("cargo is not on the PATH").next("install Rust with rustup: https://rustup.rs")
-        }
-        _ => Error::from_io(&error, "start cargo"),
-    })?;
+    let mut child = start(&mut command(request, &dir)?, request)?;
     let run = watch(&mut child, request, &step)?;
     if !run.status.success() {
         return Err(failure(run, request));
@@ -168,11 +167,36 @@ pub fn build(request: &Request, ui: &Ui) -> std::result::Result<Built, Failure> 
     Ok(Built { elf, fresh: run.outcome.fresh, crates: run.outcome.crates, warnings: run.outcome.diagnostics })
 }
 
+fn start(cargo: &mut Command, request: &Request) -> Result<Child> {
+    if let Some(sandbox) = &request.sandbox {
+        return sandbox.spawn(cargo);
+    }
+    cargo.spawn().map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            Error::missing("cargo is not on the PATH").next("install Rust with rustup: https://rustup.rs")
+        }
+        _ => Error::from_io(&error, "start cargo"),
+    })
+}
+
+/// Cargo, in an environment that decides nothing.
+fn cargo(request: &Request) -> Command {
+    if let Some(sandbox) = &request.sandbox {
+        let mut cargo = sandbox.cargo();
+        cargo.arg("rustc").arg("--manifest-path").arg(request.repo.join("Cargo.toml"));
+        // What it needs lies beside it.
+        cargo.args(["--locked", "--offline", "--config"]).arg(request.repo.join("vendored.toml"));
+        return cargo;
+    }
+    let mut cargo = toolchain::cargo(&request.repo);
+    cargo.arg("rustc");
+    cargo
+}
+
 fn command(request: &Request, dir: &Path) -> Result<Command> {
     let script = request.repo.join(LINKER_SCRIPT);
     let content = fs::read(&script).on("read", &script)?;
-    let mut cargo = toolchain::cargo(&request.repo);
-    cargo.arg("rustc");
+    let mut cargo = cargo(request);
     match &request.manifest {
         Some(manifest) => {
             cargo.arg("--manifest-path").arg(manifest);
@@ -249,14 +273,17 @@ fn watch(child: &mut Child, request: &Request, step: &Step) -> Result<Run> {
     })
 }
 
-fn lines(stream: Option<impl std::io::Read>, mut each: impl FnMut(&str)) {
-    let Some(stream) = stream else { return };
-    let mut reader = BufReader::new(stream);
+fn lines(stream: Option<impl Read>, mut each: impl FnMut(&str)) {
+    /// More than any build says; what comes behind it is read and thrown away.
+    const MOST: u64 = 16 << 20;
+    let Some(mut stream) = stream else { return };
+    let mut reader = BufReader::new(stream.by_ref().take(MOST));
     let mut line = Vec::new();
     while reader.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
         each(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']));
         line.clear();
     }
+    let _ = std::io::copy(&mut stream, &mut std::io::sink());
 }
 
 /// Kills a process and all its descendants. rustc outlives a cargo that is killed alone.
@@ -279,6 +306,17 @@ fn failure(run: Run, request: &Request) -> Failure {
     }
     if run.outcome.diagnostics.iter().any(|diagnostic| diagnostic.error) {
         return Failure::Compile(run.outcome.diagnostics);
+    }
+    if let Some(sandbox) = &request.sandbox
+        && let Some((_, signal)) = run.stderr.rsplit_once("(signal: ")
+    {
+        let signal = signal.split(')').next().unwrap_or_default();
+        // SIGXCPU, which cargo has no name for.
+        if signal.starts_with("24") {
+            let text = format!("the compiler did not end within {} s", sandbox.limits.cpu.as_secs());
+            return Error::new(Kind::Build, text).next("look for a loop in a `const` that never ends").into();
+        }
+        return Error::new(Kind::Build, format!("the compiler did not survive this source: signal {signal}")).into();
     }
     // Cargo itself: a manifest, a lock file, a registry out of reach.
     let said: Vec<_> = run.stderr.lines().skip_while(|line| !line.starts_with("error")).collect();

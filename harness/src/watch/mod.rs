@@ -19,7 +19,6 @@ use crate::{explain, hint, list, next, progress};
 use files::Files;
 use keys::{Decoder, HELP, Key};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
@@ -206,14 +205,7 @@ impl<'a> Watch<'a> {
             say("the image is the one that was checked before, so the result is the same; r runs it again\n")?;
             return Ok(());
         }
-        let request = check::Request {
-            stage: self.stage,
-            references: BTreeSet::new(),
-            only,
-            seed: fastrand::u64(..),
-            scale: None,
-            keep_going: false,
-        };
+        let request = check::Request { only, ..check::Request::new(self.stage) };
         let results = check::check(self.app, &request)?;
         progress::record(self.app, self.stage, &results);
         say(report::human(&results, self.stage, &self.app.course.root, self.app.style))?;

@@ -11,3 +11,4 @@ mod lab;
 mod machine;
 mod run;
 mod student;
+mod verify;

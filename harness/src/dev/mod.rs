@@ -1,0 +1,50 @@
+//! `harness dev`: for whoever writes the course, not for whoever takes it.
+
+mod mutants;
+mod verdicts;
+pub mod verify;
+
+use crate::app::App;
+use crate::check::Bench;
+use crate::cli;
+use crate::error::Result;
+use crate::ui::say;
+use verify::Verified;
+
+/// Runs the command and returns the exit status.
+pub fn command(app: &App, command: &cli::Dev) -> Result<u8> {
+    match command {
+        cli::Dev::Verify(arguments) => verify_command(app, arguments),
+    }
+}
+
+fn verify_command(app: &App, arguments: &cli::Verify) -> Result<u8> {
+    let stages = match &arguments.stage {
+        Some(selector) => vec![app.course.select(selector)?.stage],
+        None => app.course.stages.iter().collect(),
+    };
+    let mut bench = Bench::new(app, app.scale(None));
+    let mut sound = true;
+    for stage in stages {
+        let verified = verify::verify(&mut bench, stage, arguments.all)?;
+        say(table(&verified, app))?;
+        sound &= verified.iter().all(|one| one.problems.is_empty());
+    }
+    println!(
+        "{}",
+        if sound { "the checks tell right from wrong" } else { "next: mend the checks, or what they check" }
+    );
+    Ok(u8::from(!sound))
+}
+
+fn table(verified: &[Verified], app: &App) -> String {
+    let width = verified.iter().map(|one| one.name.chars().count()).max().unwrap_or(0);
+    let mut text = String::new();
+    for Verified { name, problems, outcome, .. } in verified {
+        let word = if problems.is_empty() { "ok  " } else { "FAIL" };
+        let padding = " ".repeat(width - name.chars().count());
+        text += &format!("{word} {name}{padding}  {}\n", app.style.faint(outcome));
+        problems.iter().for_each(|problem| text += &format!("     {problem}\n"));
+    }
+    text
+}

@@ -1,0 +1,246 @@
+//! `harness dev verify`: proves that the checks tell right from wrong, and one exercise from another.
+//!
+//! - *starters*: what a student begins with compiles, and fails exactly its own checks, as not attempted;
+//! - *reference*: the references together pass, and leave the console that the snapshot says;
+//! - *without 1a*: the references but one fail that exercise's checks and no others, save those of exercises that
+//!   need it;
+//! - *mutants*: each wrong answer compiles, and fails the check that is there to notice.
+//!
+//! Invariant: inputs come from one seed, so what was found once is found again.
+
+use super::mutants::{self, Mutant};
+use super::verdicts::{Verdicts, hash_file};
+use crate::check::results::{CheckResult, ExerciseResult, Results, Status};
+use crate::check::submission::Submission;
+use crate::check::{self, Bench, Request, live};
+use crate::course::{Exercise, Stage};
+use crate::error::{Context, Error, Result};
+use crate::guest::Failure;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// What all inputs are drawn from.
+const SEED: u64 = 7;
+
+/// One guest that was looked at.
+pub struct Verified {
+    /// What it was.
+    pub name: String,
+    /// What it came to, in a few words.
+    pub outcome: String,
+    /// In what it was not as it has to be.
+    pub problems: Vec<String>,
+    /// What the check said; `None` where it did not compile.
+    pub results: Option<Results>,
+}
+
+/// A guest to look at.
+struct Case<'a> {
+    name: String,
+    /// Exercises that are not the reference's, with their text.
+    given: BTreeMap<String, String>,
+    expected: Expected<'a>,
+}
+
+enum Expected<'a> {
+    /// These exercises are not attempted, and all others pass.
+    NotAttempted(BTreeSet<&'a str>),
+    /// The mutant's check fails.
+    Caught(&'a Mutant),
+}
+
+/// Looks at all guests of a stage. With `all`, also at those whose verdict is known.
+pub fn verify(bench: &mut Bench, stage: &Stage, all: bool) -> Result<Vec<Verified>> {
+    let root = &bench.app.course.root;
+    let mutants = mutants::load(root, stage)?;
+    let cases = cases(bench, stage, &mutants)?;
+    let verdicts = verdicts(bench, stage)?;
+    let ui = bench.app.ui.clone();
+    let step = ui.count(&format!("verifying stage {}", stage.number), cases.len() as u64);
+    let mut verified = Vec::new();
+    for (index, case) in cases.iter().enumerate() {
+        step.say(&format!("verifying stage {}: {}", stage.number, case.name));
+        verified.push(look(bench, stage, case, (!all).then_some(&verdicts), &verdicts)?);
+        step.at(index as u64 + 1);
+    }
+    verified.push(coverage(stage, &mutants, &verified));
+    Ok(verified)
+}
+
+fn cases<'a>(bench: &Bench, stage: &'a Stage, mutants: &'a [Mutant]) -> Result<Vec<Case<'a>>> {
+    let root = &bench.app.course.root;
+    let exercises = &stage.lab.exercises;
+    let read = |folder: PathBuf, exercise: &Exercise| {
+        let path = root.join(folder).join(&exercise.file);
+        let text = std::fs::read_to_string(&path).on("read", &path)?;
+        Ok((exercise.id.clone(), text))
+    };
+    let sources = || Path::new("stages").join(&stage.package).join("src");
+    let solutions = || Path::new("solutions").join(&stage.package);
+    let starters: BTreeMap<String, String> =
+        exercises.iter().map(|exercise| read(sources(), exercise)).collect::<Result<_>>()?;
+    let references: BTreeMap<String, String> =
+        exercises.iter().map(|exercise| read(solutions(), exercise)).collect::<Result<_>>()?;
+    let ids = || exercises.iter().map(|exercise| exercise.id.as_str());
+
+    let mut cases = vec![
+        Case { name: "starters".into(), given: starters.clone(), expected: Expected::NotAttempted(ids().collect()) },
+        Case { name: "reference".into(), given: BTreeMap::new(), expected: Expected::NotAttempted(BTreeSet::new()) },
+    ];
+    for id in ids() {
+        let given = starters.iter().filter(|(known, _)| *known == id).map(|(id, text)| (id.clone(), text.clone()));
+        let expected = Expected::NotAttempted(BTreeSet::from([id]));
+        cases.push(Case { name: format!("without {id}"), given: given.collect(), expected });
+    }
+    for mutant in mutants {
+        let given = mutant.apply(&references[&mutant.exercise])?;
+        cases.push(Case {
+            name: format!("{} {}", mutant.exercise, mutant.name),
+            given: BTreeMap::from([(mutant.exercise.clone(), given)]),
+            expected: Expected::Caught(mutant),
+        });
+    }
+    Ok(cases)
+}
+
+fn verdicts(bench: &Bench, stage: &Stage) -> Result<Verdicts> {
+    let app = bench.app;
+    let root = &app.course.root;
+    let mut checks = check::expectations(stage, SEED);
+    let manifest = Path::new("labs").join(&stage.package).join("lab.toml");
+    for path in [manifest, live::snapshot_path(stage.number)] {
+        checks += &std::fs::read_to_string(root.join(path)).unwrap_or_default();
+    }
+    Verdicts::open(&app.cache, root, &app.toolchain(), &checks)
+}
+
+/// Builds and boots one case, unless its verdict is `known`.
+fn look(
+    bench: &mut Bench,
+    stage: &Stage,
+    case: &Case,
+    known: Option<&Verdicts>,
+    verdicts: &Verdicts,
+) -> Result<Verified> {
+    let submission = Submission::of(&case.name, case.given.clone());
+    let others = stage.lab.exercises.iter().map(|exercise| exercise.id.clone());
+    let references: BTreeSet<String> = others.filter(|id| !case.given.contains_key(id)).collect();
+    let request = Request {
+        references,
+        seed: SEED,
+        keep_going: true,
+        host_tests: false,
+        submission: Some(&submission),
+        ..Request::new(stage)
+    };
+    let mut sources: Vec<&str> = case.given.iter().flat_map(|(id, text)| [id.as_str(), text]).collect();
+    let solutions = request.references.iter().map(|id| reference(bench, stage, id)).collect::<Result<Vec<_>>>()?;
+    sources.extend(solutions.iter().map(String::as_str));
+
+    let results = match known.and_then(|known| known.of_sources(&sources)) {
+        Some(results) => Ok(results),
+        None => fresh(bench, &request, &sources, known, verdicts),
+    };
+    Ok(match results {
+        Ok(results) => {
+            let problems = problems(stage, case, &results);
+            Verified { name: case.name.clone(), outcome: outcome(&results), problems, results: Some(results) }
+        }
+        Err(Failure::Other(error)) => return Err(error),
+        Err(failure @ Failure::Compile(_)) => {
+            let problems = vec![Error::from(failure).message];
+            Verified { name: case.name.clone(), outcome: "does not compile".into(), problems, results: None }
+        }
+    })
+}
+
+fn reference(bench: &Bench, stage: &Stage, id: &str) -> Result<String> {
+    let folder = bench.app.course.root.join("solutions").join(&stage.package);
+    let path = folder.join(&stage.exercise(id)?.file);
+    std::fs::read_to_string(&path).on("read", &path)
+}
+
+fn fresh(
+    bench: &mut Bench,
+    request: &Request,
+    sources: &[&str],
+    known: Option<&Verdicts>,
+    verdicts: &Verdicts,
+) -> std::result::Result<Results, Failure> {
+    bench.start()?;
+    let guest = check::build(bench, request)?;
+    let image = hash_file(&guest.image)?;
+    if let Some(results) = known.and_then(|known| known.of_image(&image)) {
+        verdicts.put_sources(sources, &image)?;
+        return Ok(results);
+    }
+    let mut results = check::boot_anew(bench, request, &guest)?;
+    results.settle();
+    if results.exit() == 70 {
+        return Err(Error::fault("the test host failed; nothing was found out").into());
+    }
+    verdicts.put_image(&image, &results)?;
+    verdicts.put_sources(sources, &image)?;
+    Ok(results)
+}
+
+/// Each exercise's status, but passes.
+fn outcome(results: &Results) -> String {
+    let wrong = results.exercises.iter().filter(|exercise| exercise.status != Status::Pass).map(|exercise| {
+        let checks = exercise.checks.iter().filter(|check| check.status != Status::Pass);
+        let checks: Vec<&str> = checks.map(|check| check.id.as_str()).collect();
+        format!("{}: {}", exercise.status.word(), checks.join(" "))
+    });
+    let wrong: Vec<String> = wrong.collect();
+    if wrong.is_empty() { "passes".into() } else { wrong.join("; ") }
+}
+
+fn problems(stage: &Stage, case: &Case, results: &Results) -> Vec<String> {
+    let mut problems = Vec::new();
+    match &case.expected {
+        Expected::NotAttempted(wanted) => {
+            for (exercise, manifest) in results.exercises.iter().zip(&stage.lab.exercises) {
+                let status = if wanted.contains(exercise.id.as_str()) { Status::NotAttempted } else { Status::Pass };
+                let needs_one = stage.needed(manifest).iter().any(|needed| wanted.contains(needed.id.as_str()));
+                if status == Status::NotAttempted || !needs_one {
+                    problems.extend(differing(exercise, status));
+                }
+            }
+            let whole = if wanted.is_empty() { Status::Pass } else { Status::Blocked };
+            problems.extend(results.integration.iter().filter_map(|check| differs(check, whole)));
+            let said = results.integration.iter().filter_map(|check| check.message.clone());
+            problems.extend(said.filter(|_| wanted.is_empty()));
+        }
+        Expected::Caught(mutant) => {
+            let checks = results.exercises.iter().flat_map(|exercise| &exercise.checks);
+            let caught = [Status::Fail, Status::Crash, Status::Timeout];
+            for check in checks.filter(|check| check.id == mutant.fails && !caught.contains(&check.status)) {
+                problems.push(format!("{} should fail, and ends as: {}", check.id, check.status.word()));
+            }
+        }
+    }
+    problems
+}
+
+fn differing(exercise: &ExerciseResult, wanted: Status) -> impl Iterator<Item = String> {
+    exercise.checks.iter().filter_map(move |check| differs(check, wanted))
+}
+
+fn differs(check: &CheckResult, wanted: Status) -> Option<String> {
+    let problem = || format!("{} should end as: {}, and ends as: {}", check.id, wanted.word(), check.status.word());
+    (check.status != wanted).then(problem)
+}
+
+/// Whether each check notices something.
+fn coverage(stage: &Stage, mutants: &[Mutant], verified: &[Verified]) -> Verified {
+    let names: BTreeSet<String> = mutants.iter().map(|mutant| format!("{} {}", mutant.exercise, mutant.name)).collect();
+    let results = verified.iter().filter(|one| names.contains(&one.name)).filter_map(|one| one.results.as_ref());
+    let checks = results.flat_map(|results| &results.exercises).flat_map(|exercise| &exercise.checks);
+    let noticed: BTreeSet<&str> =
+        checks.filter(|check| check.status == Status::Fail).map(|check| check.id.as_str()).collect();
+    let all = stage.lab.exercises.iter().flat_map(|exercise| &exercise.checks);
+    let idle = all.clone().filter(|check| !noticed.contains(check.id.as_str()));
+    let problems = idle.map(|check| format!("no mutant is noticed by {}", check.id)).collect();
+    let outcome = format!("{} of {} checks notice a mutant", noticed.len(), all.count());
+    Verified { name: "every check is of use".into(), outcome, problems, results: None }
+}
