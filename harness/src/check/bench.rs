@@ -39,7 +39,8 @@ impl<'a> Bench<'a> {
             None => self.app.test_host()?,
         };
         if matches!(self.host, TestHost::Off) {
-            let options = machine::Options { scale: self.scale, ..machine::Options::default() };
+            // A short deadline for guests is none for the host that they run on.
+            let options = machine::Options { scale: self.scale.max(1.0), ..machine::Options::default() };
             let (cache, image, ui) = (self.app.cache.clone(), image.clone(), self.app.ui.clone());
             let start = move || Machine::start(&cache, &image, &options, &ui);
             self.host = TestHost::Starting(std::thread::spawn(start));

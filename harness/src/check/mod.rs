@@ -275,14 +275,11 @@ fn blame(results: &mut Results, stage: &Stage, diagnostics: &[Diagnostic]) {
         let mine: Vec<&Diagnostic> = errors().filter(own).collect();
         let Some(first) = mine.first() else { continue };
         result.line = first.line.map(|line| line as usize);
-        let text: String =
-            mine.iter().map(|diagnostic| diagnostic.rendered.trim_end()).collect::<Vec<_>>().join("\n\n");
-        fail_all(result, Status::Build, &text);
+        fail_all(result, Status::Build, &rendered(mine.into_iter()));
     }
     // An error in a given file follows from an exercise whose signature changed: nobody in particular's.
     if !results.exercises.iter().any(|result| result.checks.iter().any(|check| check.status == Status::Build)) {
-        let text: Vec<&str> = errors().map(|diagnostic| diagnostic.rendered.trim_end()).collect();
-        let text = text.join("\n\n");
+        let text = rendered(errors());
         results.exercises.iter_mut().for_each(|result| fail_all(result, Status::Build, &text));
         // An exercise that is compiled in though not checked: it is the one to mend.
         let others: Vec<PathBuf> = stage.lab.exercises.iter().map(|exercise| stage.exercise_path(exercise)).collect();
@@ -293,6 +290,18 @@ fn blame(results: &mut Results, stage: &Stage, diagnostics: &[Diagnostic]) {
             only.line = line.map(|line| line as usize);
         }
     }
+}
+
+/// The compiler's first errors in its own words. Thousands of them say no more.
+fn rendered<'a>(errors: impl Iterator<Item = &'a Diagnostic> + Clone) -> String {
+    const MOST: usize = 10;
+    let mut texts: Vec<&str> = errors.clone().take(MOST).map(|error| error.rendered.trim_end()).collect();
+    let more = errors.count().saturating_sub(MOST);
+    let more = format!("and {more} more");
+    if more != "and 0 more" {
+        texts.push(&more);
+    }
+    texts.join("\n\n")
 }
 
 /// Tier 2. Returns whether to go on.

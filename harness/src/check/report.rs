@@ -131,7 +131,9 @@ fn exercise_block(text: &mut String, exercise: &ExerciseResult, stage: &Stage, r
     }
     if exercise.checks.iter().all(|check| check.status == exercise.status) && exercise.status != Status::Pass {
         // One reason for all of them: said once.
-        let _ = writeln!(text, "{} {}", word(exercise.status, style), exercise.message.as_deref().unwrap_or_default());
+        if let Some(message) = &exercise.message {
+            let _ = writeln!(text, "{} {message}", word(exercise.status, style));
+        }
         for check in exercise.checks.iter().filter(|check| !check.wrong.is_empty() || check.message.is_some()) {
             check_block(text, check, None, style);
         }

@@ -49,6 +49,7 @@ mod ring;
 mod start_info;
 
 #[cfg_attr(feature = "ref-hypercall", path = "../../../solutions/stage1-console/hypercall.rs")]
+#[forbid(unsafe_op_in_unsafe_fn)]
 mod hypercall;
 
 pub use bedrock::{Entry, power};

@@ -4,6 +4,8 @@
 //! compiles it. They ban identifiers, not spellings: `core::include as i` and `r#include` both hold the
 //! identifier `include`, whatever is done with it later.
 
+mod assembly;
+
 use proc_macro2::{Span, TokenStream, TokenTree};
 use std::fmt;
 
@@ -27,6 +29,7 @@ const BANNED: &[(&str, &str)] = &[
     ("path", "takes in another file"),
     ("mod", "takes in another file"),
     ("cfg_attr", "can hide an attribute"),
+    ("cfg", "makes an exercise differ from one build to another"),
     ("bedrock", "belongs to the path that reports on the exercise"),
 ];
 
@@ -35,7 +38,7 @@ const BANNED: &[(&str, &str)] = &[
 pub struct Violation {
     /// Where, counted from 1.
     pub line: usize,
-    /// The identifier.
+    /// What stands there: an identifier, or a piece of an `asm!`.
     pub name: String,
     /// Why it is not allowed.
     pub reason: &'static str,
@@ -47,19 +50,29 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Every banned identifier in `source` but those in `allow`.
+impl Violation {
+    fn new(span: Span, name: impl Into<String>, reason: &'static str) -> Self {
+        Self { line: span.start().line, name: name.into(), reason }
+    }
+}
+
+/// Every banned identifier in `source` but those in `allow`, and where `asm` is among these, what else than the
+/// registers of a hypercall an `asm!` or an `unsafe` block touches.
 ///
 /// A file that does not even split into tokens has none: the compiler says better what is wrong with it.
 pub fn violations(source: &str, allow: &[String]) -> Vec<Violation> {
     let mut found = Vec::new();
     if let Ok(tokens) = source.parse::<TokenStream>() {
-        walk(tokens, &mut |name, span| {
+        walk(tokens.clone(), &mut |name, span| {
             let name = name.strip_prefix("r#").unwrap_or(name);
             let banned = BANNED.iter().find(|(banned, _)| *banned == name);
             if let Some((name, reason)) = banned.filter(|_| !allow.iter().any(|allowed| allowed == name)) {
-                found.push(Violation { line: span.start().line, name: (*name).to_owned(), reason });
+                found.push(Violation::new(span, *name, reason));
             }
         });
+        if allow.iter().any(|allowed| allowed == "asm") {
+            assembly::check(tokens, &mut found);
+        }
     }
     found
 }
