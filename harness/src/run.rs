@@ -117,6 +117,8 @@ fn domain(arguments: &cli::Run, disks: Vec<Disk>, paused: bool) -> CreateOptions
     options.disks = disks;
     options.paused = paused;
     options.on_reboot = Action::Restart;
+    // What a guest has printed is still in its ring when Xen crashes it, and goes with the domain.
+    options.on_crash = Action::Preserve;
     options
 }
 
@@ -253,7 +255,7 @@ fn conclude(end: &End, machine: &Machine, symbolizer: &Symbolizer, beginning: &s
         End::Guest(Reason::Poweroff) => Ok(0),
         End::Guest(reason) => {
             eprintln!("[the guest ended: {reason}]");
-            if let Some(crash) = Crash::find(&machine.xen_log(), None) {
+            if let Some(crash) = Crash::find(&machine.settled_xen_log(), None) {
                 eprintln!("{}", crash.explain(symbolizer, &stacks(beginning)));
             }
             Ok(Kind::Guest as u8)

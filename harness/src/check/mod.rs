@@ -348,11 +348,12 @@ fn boot(bench: &mut Bench, request: &Request, results: &mut Results, guest: &Gue
     results.log = save_log(app, request, &outcome)?;
     let symbols = Symbolizer::open(&guest.elf, &root)?;
     let snapshot = std::fs::read_to_string(app.course.root.join(live::snapshot_path(request.stage.number))).ok();
+    let xen_log = if outcome.crashed_silently() { machine.settled_xen_log() } else { String::new() };
     let evidence = judge::Evidence {
         outcome: &outcome,
         facts: &facts,
         symbols: &symbols,
-        xen_log: &machine.xen_log(),
+        xen_log: &xen_log,
         first_domain: domain.first_domain(),
         snapshot: snapshot.as_deref().and_then(live::snapshot_text),
     };

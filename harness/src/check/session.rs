@@ -109,6 +109,14 @@ pub struct Outcome {
     pub lost: Option<String>,
 }
 
+impl Outcome {
+    /// Whether a boot ended without a word of the guest's about why: then Xen may know.
+    pub fn crashed_silently(&self) -> bool {
+        let stops = self.checks.values().map(|observed| &observed.stopped).chain([&self.stopped]);
+        stops.flatten().any(|stop| matches!(stop, Stop::Ended(_)))
+    }
+}
+
 /// Runs a session to its end.
 pub fn run(guest: &mut impl Guest, plan: &Plan) -> Outcome {
     let mut outcome = Outcome::default();

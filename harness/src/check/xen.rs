@@ -3,7 +3,7 @@
 use super::expect::Facts;
 use super::session::{Guest, Happened};
 use crate::error::Result;
-use crate::machine::{CreateOptions, Event, Machine};
+use crate::machine::{Action, CreateOptions, Event, Machine};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -67,6 +67,8 @@ impl Guest for XenGuest<'_> {
         let mut options = CreateOptions::new(self.name.clone(), KERNEL);
         options.cmdline = command_line.to_owned();
         options.memory_mib = MEMORY_MIB;
+        // What a guest has printed is still in its ring when Xen crashes it, and goes with the domain.
+        options.on_crash = Action::Preserve;
         let domain = self.machine.agent().create(&options)?;
         self.first.get_or_insert(domain.domid);
         self.running = true;

@@ -30,6 +30,7 @@ use boot::Boot;
 use snapshot::{Recipe, Snapshot};
 use std::net::TcpListener;
 use std::path::Path;
+use std::time::Duration;
 
 /// The address that forwarded ports lead to: what QEMU's DHCP server gives to the first guest that asks.
 pub const GUEST_ADDRESS: &str = "10.0.2.15";
@@ -111,6 +112,21 @@ impl Machine {
     /// What Xen printed on its serial console since the machine was restored.
     pub fn xen_log(&self) -> String {
         self.boot.qemu.console().text()
+    }
+
+    /// The same once Xen has said all that it has to say: a dump of a crash comes over a slow serial line, and the
+    /// agent's word that the guest has ended overtakes it.
+    pub fn settled_xen_log(&self) -> String {
+        let deadline = Deadlines::default().within(5.);
+        let mut log = self.xen_log();
+        loop {
+            std::thread::sleep(Duration::from_millis(150));
+            let now = self.xen_log();
+            if now.len() == log.len() || deadline.is_over() {
+                return now;
+            }
+            log = now;
+        }
     }
 
     /// How QEMU runs it.

@@ -5,6 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+/// For snapshots: a line in a given file or in the standard library, which is no matter of a report.
+pub const GIVEN_LINE: &str =
+    r"((?:library|src/(?:bedrock|checks|main|tests|console_ring|boot_info|xen|under_test))[^ ]*\.rs)(?::\d+)+";
+
 /// The checkout that the tests belong to.
 pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the harness is in a checkout")

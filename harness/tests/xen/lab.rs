@@ -1,6 +1,6 @@
 //! `harness check`, as a student meets it: work not begun, right, wrong in different ways, and not even Rust.
 
-use crate::common::{Lab, repository, run};
+use crate::common::{GIVEN_LINE, Lab, repository, run};
 use serde_json::Value;
 
 /// The report of a check without the lines about this one run.
@@ -8,9 +8,6 @@ fn steady(report: &str) -> String {
     let lines = report.lines().filter(|line| !line.starts_with("image ") && !line.starts_with("console: "));
     lines.map(|line| format!("{line}\n")).collect()
 }
-
-/// A line of a given file or of the standard library, which is no matter of the report.
-const GIVEN_LINE: &str = r"((?:library|src/bedrock|src/checks|src/main|src/tests)[^ ]*\.rs)(?::\d+)+";
 
 macro_rules! assert_report {
     ($name:literal, $ended:expr) => {

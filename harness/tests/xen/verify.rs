@@ -1,6 +1,6 @@
 //! `harness dev verify` on the whole course, and what a student with a wrong answer gets to read.
 
-use super::common::repository;
+use super::common::{GIVEN_LINE, repository};
 use harness::app::App;
 use harness::cache;
 use harness::check::Bench;
@@ -42,7 +42,7 @@ fn the_checks_tell_right_from_wrong_and_say_how() {
             prepend_module_to_snapshot => false,
             omit_expression => true,
             description => "What a student reads about each mutant.",
-            filters => vec![(r"0x[0-9a-f]+", "[number]")],
+            filters => vec![(r"0x[0-9a-f]+", "[number]"), (GIVEN_LINE, "$1:[line]")],
         }, { insta::assert_snapshot!(format!("mutants-stage{}", stage.number), views.join("\n")) });
     }
 }

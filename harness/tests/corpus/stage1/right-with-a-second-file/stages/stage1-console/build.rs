@@ -1,1 +1,0 @@
-fn main() { std::fs::write("/tmp/stardust-was-here", "x").unwrap(); }

@@ -1,1 +1,0 @@
-r#include!("../../../solutions/stage1-console/ring.rs");

@@ -1,1 +1,0 @@
-include!("../../../solutions/stage1-console/ring.rs");

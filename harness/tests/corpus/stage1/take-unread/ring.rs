@@ -1,2 +1,0 @@
-#!/bin/cargo (
-include!("/etc/passwd");
