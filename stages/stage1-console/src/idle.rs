@@ -4,9 +4,9 @@
 //! stages have better things to do, and put their own function here. Invariant: [`wait`] returns, sooner or
 //! later, whether what was waited for has happened or not.
 
-use spin::Mutex;
+use crate::lock::Lock;
 
-static WAIT: Mutex<fn()> = Mutex::new(crate::xen::yield_now);
+static WAIT: Lock<fn()> = Lock::new(crate::xen::yield_now);
 
 /// Waits a little. The caller then looks again.
 pub fn wait() {

@@ -8,6 +8,7 @@
 //!   shutdown;
 //! - [`boot_info`] reads what Xen passed;
 //! - [`xen`] makes hypercalls;
+//! - [`lock`] is the kernel's spinlock;
 //! - [`console_ring`], [`output`] and [`input`] are the console, [`logger`] its log;
 //! - [`demo`] holds the programs that `app=` on the command line chooses from, and [`options`] the other keys.
 //!
@@ -29,6 +30,7 @@ pub mod demo;
 mod errno;
 pub mod idle;
 pub mod input;
+pub mod lock;
 pub mod logger;
 pub mod options;
 pub mod output;

@@ -9,14 +9,13 @@
 
 use core::fmt::{self, Write};
 
-use spin::{Mutex, MutexGuard};
-
 use crate::console_ring::{self, ConsolePage};
+use crate::lock::{Guard, Lock};
 use crate::patience::Patience;
 use crate::types::Port;
-use crate::{idle, xen};
+use crate::xen;
 
-static CONSOLE: Mutex<Option<Console>> = Mutex::new(None);
+static CONSOLE: Lock<Option<Console>> = Lock::new(None);
 
 /// Prints formatted text.
 #[macro_export]
@@ -90,7 +89,7 @@ fn with_console(write: impl FnOnce(&mut Console)) {
 
 /// A lock held for ever is a bug, most likely a value that prints while it is being printed: better a panic
 /// than silence.
-fn lock() -> MutexGuard<'static, Option<Console>> {
+fn lock() -> Guard<'static, Option<Console>> {
     let patience = Patience::new();
     loop {
         if let Some(guard) = CONSOLE.try_lock() {
@@ -141,7 +140,7 @@ impl Console {
                 self.stalled = true;
                 return;
             } else {
-                idle::wait();
+                xen::yield_now(); // not `idle`, which may take events: the lock is held
             }
         }
     }

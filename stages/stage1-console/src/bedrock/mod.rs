@@ -5,12 +5,13 @@
 //! exercise can name. So a guest with a broken exercise, or none, still protects its memory, reports faults,
 //! and ends cleanly.
 //!
-//! Read in this order: `start` (the first instructions), `notes`, this file, `protect`, `trap`, [`report`].
+//! Read in this order: `start` (the first instructions), `notes`, this file, [`cpu`], `protect`, `trap`, [`report`].
 
 #[cfg(feature = "checks")]
 pub use reporter::{Hex, Record, Reporter};
 
 mod backtrace;
+pub mod cpu;
 mod exception;
 mod frames;
 mod image;
@@ -38,6 +39,7 @@ pub use start::{boot_stack, boot_stack_guard};
 pub use symbols::{Symbol, lookup as lookup_symbol};
 pub use trap::TrapFrame;
 
+use raw_hypercall::{number, raw_hypercall};
 use raw_start_info::RawStartInfo;
 
 /// What a program's `main` begins with.
@@ -61,6 +63,7 @@ static START_INFO: spin::Once<[u8; START_INFO_SIZE]> = spin::Once::new();
 pub unsafe fn enter(start_info: u64, name: &'static str, main: fn(Entry)) -> ! {
     // SAFETY: by this function's contract.
     let start_info = unsafe { RawStartInfo::new(start_info) };
+    cpu::install();
     raw_ring::connect(start_info);
     trap::install();
     protect::apply(start_info);
@@ -73,6 +76,13 @@ pub unsafe fn enter(start_info: u64, name: &'static str, main: fn(Entry)) -> ! {
     power::off()
 }
 // ANCHOR_END: enter
+
+/// Offers the processor to other vCPUs (`SCHEDOP_yield`), for whoever waits without anything better to do.
+pub fn offer_processor() {
+    const SCHEDOP_YIELD: u64 = 0;
+    // SAFETY: yielding takes no pointer and changes nothing.
+    unsafe { raw_hypercall(number::SCHED_OP, [SCHEDOP_YIELD, 0, 0, 0]) };
+}
 
 /// Makes a program bootable: `console::entry!("stage 1: console", main)`, with `fn main(entry: Entry)`.
 ///

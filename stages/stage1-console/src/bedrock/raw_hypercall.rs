@@ -45,6 +45,10 @@ pub(super) unsafe fn raw_hypercall(_number: u64, _arguments: [u64; 4]) -> i64 {
 pub(super) mod number {
     pub(in super::super) const SET_TRAP_TABLE: u64 = 0;
     pub(in super::super) const UPDATE_VA_MAPPING: u64 = 14;
+    #[cfg(guest)]
+    pub(in super::super) const XEN_VERSION: u64 = 17;
+    #[cfg(guest)]
+    pub(in super::super) const SET_SEGMENT_BASE: u64 = 25;
     pub(in super::super) const SCHED_OP: u64 = 29;
     pub(in super::super) const EVENT_CHANNEL_OP: u64 = 32;
 }

@@ -71,7 +71,7 @@ pub(super) fn drain() {
     let mut patience = Patience::new();
     let mut left = index(page, OUT_PROD).wrapping_sub(index(page, OUT_CONS));
     while left != 0 && left <= OUT_SIZE && !STALLED.load(Ordering::Relaxed) {
-        yield_now();
+        super::offer_processor();
         let now = index(page, OUT_PROD).wrapping_sub(index(page, OUT_CONS));
         if now != left {
             patience = Patience::new();
@@ -115,7 +115,7 @@ fn wait_for_room(page: u64) -> Option<u32> {
             STALLED.store(true, Ordering::Relaxed);
             return None;
         }
-        yield_now();
+        super::offer_processor();
     }
     Some(producer)
 }
@@ -130,10 +130,4 @@ fn notify() {
     let port = PORT.load(Ordering::Relaxed);
     // SAFETY: the argument is a `struct evtchn_send`, one u32, which Xen only reads.
     unsafe { raw_hypercall(number::EVENT_CHANNEL_OP, [EVTCHNOP_SEND, (&raw const port).addr() as u64, 0, 0]) };
-}
-
-fn yield_now() {
-    const SCHEDOP_YIELD: u64 = 0;
-    // SAFETY: yielding takes no pointer and changes nothing.
-    unsafe { raw_hypercall(number::SCHED_OP, [SCHEDOP_YIELD, 0, 0, 0]) };
 }
