@@ -39,7 +39,9 @@ fn spoilt(results: &Results, request: &Request) -> Vec<String> {
     let candidate = |result: &&ExerciseResult| {
         let others = results.exercises.iter().filter(|other| other.id != result.id);
         let wrong_others = others.filter(|other| is_wrong(other.status)).count();
-        let blocked = result.checks.iter().any(|check| check.status == Status::Blocked);
+        // What it blocks itself is its own doing.
+        let blocked = result.checks.iter().any(|check| check.status == Status::Blocked)
+            && !result.checks.iter().any(|check| is_wrong(check.status));
         !result.reference
             && !matches!(result.status, Status::Rule | Status::Infra)
             && (blocked || is_wrong(result.status) && (wrong_others > 0 || request.only.is_some()))

@@ -28,6 +28,8 @@ mod region;
 pub mod report;
 #[cfg(feature = "checks")]
 mod reporter;
+#[cfg(feature = "checks")]
+mod seal;
 mod start;
 mod symbols;
 mod trap;
