@@ -18,7 +18,8 @@ pub fn give_partial_credit(bench: &mut Bench, request: &Request, results: &mut R
         }
         bench.app.ui.note(&format!("{id} did not pass together with the other exercises; it runs by itself"));
         let (only, references) = (Some(id.clone()), others(request, &id));
-        let alone = Request { only, references, host_tests: false, ..request.clone() };
+        let log = request.log.with_extension(format!("{id}.log"));
+        let alone = Request { only, references, host_tests: false, log, ..request.clone() };
         let alone = together(bench, &alone)?;
         results.guest_ms += alone.guest_ms;
         let better = alone.exercises.into_iter().find(|result| result.id == id);

@@ -40,7 +40,7 @@ pub fn errors(facts: &Facts) -> Vec<Row> {
         row("a hypercall that does not exist (ENOSYS)", "unknown", -38),
         row("a pointer to memory that is not mapped (EFAULT)", "unmapped", -14),
         row("an event to a closed port (EINVAL)", "closed", -22),
-        row("the same pointer to memory that is mapped", "mapped", 0).is("capabilities", capabilities),
+        row("a pointer to memory that is mapped", "mapped", 0).is("capabilities", capabilities),
     ]
 }
 

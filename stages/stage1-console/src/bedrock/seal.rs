@@ -29,11 +29,15 @@ pub(super) fn keep(kept: Half, given_away: Half) {
     }
 }
 
+/// The half that Xen has, of the vCPU that asks.
+pub(super) fn given_away() -> Half {
+    // SAFETY: reads a register's value.
+    core::array::from_fn(|register| unsafe { raw_hypercall(number::GET_DEBUGREG, [register as u64, 0, 0, 0]) } as u32)
+}
+
 /// The key, for as long as it takes to write a record.
 fn key() -> [u64; 2] {
-    // SAFETY: reads a register's value.
-    let register = |number: u64| unsafe { raw_hypercall(number::GET_DEBUGREG, [number, 0, 0, 0]) } as u32;
-    let given_away = joined([register(0), register(1), register(2), register(3)]);
+    let given_away = joined(given_away());
     core::array::from_fn(|index| KEPT[index].load(Ordering::Relaxed) ^ given_away[index])
 }
 
