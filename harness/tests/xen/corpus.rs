@@ -3,7 +3,7 @@
 //! Each folder holds the files that differ from the references, and `expected.toml`: why it is there, the points, and
 //! the status of each exercise. All of them go the way of `harness check --from`, on one test host.
 
-use super::common::repository;
+use super::common::{Lab, repository};
 use harness::app::App;
 use harness::cache;
 use harness::check::report::Style;
@@ -39,25 +39,56 @@ struct Expected {
 
 #[test]
 fn every_submission_gets_the_mark_that_it_earns() {
+    mark_all(1);
+}
+
+/// `cargo test -p harness --test xen corpus -- --ignored` takes half an hour.
+#[test]
+#[ignore = "the same ten times over"]
+fn every_submission_gets_the_same_mark_ten_times() {
+    mark_all(10);
+}
+
+fn mark_all(times: usize) {
     let course = Course::load(repository()).unwrap();
     let cache = cache::root().unwrap();
     let app = App { course, ui: Ui::silent(), style: Style::default(), locked: false, cache };
     let stage = app.course.select("stage1").unwrap().stage;
     let mut bench = Bench::new(&app, SCALE * app.scale(None));
     let mut problems = Vec::new();
-    for folder in folders() {
-        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
-        if std::env::var("CORPUS").is_ok_and(|only| !name.contains(&only)) {
-            continue;
+    let mut marks = 0;
+    for time in 1..=times {
+        for folder in folders() {
+            let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+            if std::env::var("CORPUS").is_ok_and(|only| !name.contains(&only)) {
+                continue;
+            }
+            let start = Instant::now();
+            let text = fs::read_to_string(folder.join("expected.toml")).unwrap();
+            let expected: Expected = toml::from_str(&text).unwrap();
+            let results = mark(&mut bench, stage, &folder, &expected);
+            println!("{time} {name}: {:.1} s", start.elapsed().as_secs_f64());
+            marks += 1;
+            problems.extend(differences(&expected, &results).map(|text| format!("{name} ({}): {text}", expected.why)));
         }
-        let start = Instant::now();
-        let expected: Expected = toml::from_str(&fs::read_to_string(folder.join("expected.toml")).unwrap()).unwrap();
-        let results = mark(&mut bench, stage, &folder, &expected);
-        println!("{name}: {:.1} s", start.elapsed().as_secs_f64());
-        problems.extend(differences(&expected, &results).map(|text| format!("{name} ({}): {text}", expected.why)));
     }
+    println!("{marks} marks, {} of them wrong", problems.len());
     assert!(problems.is_empty(), "{}", problems.join("\n"));
     assert!(!Path::new("/tmp/stardust-was-here").exists(), "a build script of a submission has run");
+}
+
+/// The rules and the compiler keep an exercise from memory; here nothing does.
+#[test]
+fn a_record_found_in_memory_is_of_no_use() {
+    let lab = Lab::solved();
+    lab.change("lib.rs", "ring.rs\")]\n#[forbid(unsafe_code)]\n", "ring.rs\")]\n");
+    fs::copy(repository().join("harness/tests/corpus/memory/ring.rs"), lab.exercise("ring.rs")).unwrap();
+    let ended = lab.run(&["check", "stage1", "--keep-going", "--format", "json"]).with(3);
+    let results: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!((&results["exercises"][0]["status"], &results["totals"]["points"]), (&"crash".into(), &60.into()));
+    let logs = ["stage1.log", "stage1.1a.log"].map(|log| fs::read_to_string(lab.root().join(".harness").join(log)));
+    let said = logs.into_iter().flatten().collect::<String>();
+    assert!(said.contains("~2 end 1a.fits ~"), "it has not even found a record: {said}");
 }
 
 fn folders() -> Vec<PathBuf> {

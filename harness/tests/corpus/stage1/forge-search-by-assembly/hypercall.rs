@@ -1,4 +1,4 @@
-//! Looks for the nonce in memory.
+//! Looks for the key in memory.
 
 use core::arch::asm;
 

@@ -3,7 +3,7 @@
 use crate::console_ring::OutRing;
 
 pub fn write(ring: &mut impl OutRing, bytes: &[u8]) -> usize {
-    let text = b"~1234567890abcdef begin 1a.fits\r\n~1234567890abcdef end 1a.fits\r\n~1234567890abcdef done\r\n";
+    let text = b"~1 begin 1a.fits ~1234567890abcdef\r\n~2 end 1a.fits ~1234567890abcdef\r\n~3 done ~1234567890abcdef\r\n";
     let start = ring.producer();
     for (offset, byte) in text.iter().enumerate() {
         ring.store((start as usize + offset) % 2048, *byte);
