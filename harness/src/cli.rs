@@ -1,8 +1,10 @@
 //! The command line: what each command takes and how it is explained.
 
+mod instructor;
 mod outputs;
 mod student;
 
+pub use instructor::Grade;
 pub use outputs::{Format, Outputs};
 pub use student::{Completions, Diff, Explain, Hint, Man, Reset, Solution, Submit, Watch};
 
@@ -51,6 +53,8 @@ pub enum Command {
     Diff(Diff),
     /// Writes the zip to hand in.
     Submit(Submit),
+    /// Marks what a class has handed in.
+    Grade(Grade),
     /// Boots a stage and connects you to its console.
     Run(Run),
     /// Builds a stage's image, verifies it, and says how large it is.
@@ -283,9 +287,14 @@ mod tests {
 
     #[test]
     fn help_reads_well() {
-        for words in
-            [&["--help"][..], &["check", "--help"], &["run", "--help"], &["build", "--help"], &["host", "--help"]]
-        {
+        for words in [
+            &["--help"][..],
+            &["check", "--help"],
+            &["run", "--help"],
+            &["build", "--help"],
+            &["host", "--help"],
+            &["grade", "--help"],
+        ] {
             let said = Cli::try_parse_from(["harness"].iter().chain(words)).unwrap_err().to_string();
             assert_text!(format!("help-{}", words[0].trim_start_matches('-')), said);
         }

@@ -29,6 +29,7 @@ pub mod diff;
 pub mod doctor;
 pub mod error;
 pub mod explain;
+pub mod grade;
 pub mod guest;
 pub mod hint;
 pub mod host;
