@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     match perform(&cli) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
-            eprintln!("error: {error}");
+            harness::ui::tell(format_args!("error: {error}"));
             ExitCode::from(error.kind as u8)
         }
     }
