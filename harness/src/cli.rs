@@ -45,7 +45,7 @@ pub enum Command {
     Explain(Explain),
     /// Shows the solution of an exercise that has passed, or with `--give-up`.
     Solution(Solution),
-    /// Puts the starter of an exercise back; your file is kept.
+    /// Puts the starter of an exercise back, or the given files; yours are kept.
     Reset(Reset),
     /// Shows what a stage adds to the one before it.
     Diff(Diff),

@@ -29,6 +29,8 @@ pub mod diff;
 pub mod doctor;
 pub mod error;
 pub mod explain;
+pub mod git;
+pub mod given;
 pub mod guest;
 pub mod hint;
 pub mod host;
