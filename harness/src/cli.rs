@@ -1,8 +1,10 @@
 //! The command line: what each command takes and how it is explained.
 
+mod instructor;
 mod outputs;
 mod student;
 
+pub use instructor::Handout;
 pub use outputs::{Format, Outputs};
 pub use student::{Completions, Diff, Explain, Hint, Man, Reset, Solution, Submit, Watch};
 
@@ -59,6 +61,8 @@ pub enum Command {
     Book(Book),
     /// Looks at the machine: what is there, what is missing, how fast it is.
     Doctor(Doctor),
+    /// Makes what a class gets when a stage opens.
+    Handout(Handout),
     /// For whoever writes the course.
     Dev {
         /// What to do.

@@ -32,6 +32,7 @@ pub mod explain;
 pub mod git;
 pub mod given;
 pub mod guest;
+pub mod handout;
 pub mod hint;
 pub mod host;
 pub mod host_command;

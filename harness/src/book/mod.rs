@@ -123,7 +123,7 @@ fn log_findings(log: &str) -> Vec<Finding> {
 }
 
 /// A path from the checkout's root, with `..` worked out.
-fn flat(path: &Path) -> PathBuf {
+pub(crate) fn flat(path: &Path) -> PathBuf {
     let mut flat = PathBuf::new();
     for part in path.components() {
         match part {

@@ -7,6 +7,7 @@
 
 mod common;
 mod faults;
+mod handout;
 mod lab;
 mod machine;
 mod run;

@@ -1,65 +1,13 @@
 //! The commands that a student works with: where they stand, hints, solutions, the starter again, handing in.
 
-use crate::common::{self, Ended, Lab, repository, run};
+use crate::common::{self, Checkout, Ended, Lab, repository, run};
 use harness::course::Course;
 use harness::given::Lock;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
-use tempfile::TempDir;
-
-/// A checkout with a history in git and nothing that has been built: enough for all that compiles nothing.
-struct Checkout {
-    folder: TempDir,
-}
-
-impl Checkout {
-    fn new() -> Self {
-        let checkout = Self { folder: tempfile::tempdir().unwrap() };
-        for part in ["labs", "stages", "solutions", "harness/src/check", "rust-toolchain.toml"] {
-            copy(&repository().join(part), &checkout.folder.path().join(part));
-        }
-        checkout.git(&["init", "--quiet"]);
-        checkout.git(&["add", "."]);
-        checkout.git(&["commit", "--quiet", "--message", "starters"]);
-        checkout
-    }
-
-    fn git(&self, arguments: &[&str]) {
-        self.git_says(arguments);
-    }
-
-    fn git_says(&self, arguments: &[&str]) -> String {
-        let identity = ["-c", "user.name=S", "-c", "user.email=s@example.org", "-c", "commit.gpgsign=false"];
-        let mut git = Command::new("git");
-        git.arg("-C").arg(self.folder.path()).args(identity).args(arguments);
-        let said = git.output().unwrap();
-        assert!(said.status.success(), "git {arguments:?}");
-        String::from_utf8(said.stdout).unwrap()
-    }
-
-    fn run(&self, arguments: &[&str]) -> Ended {
-        run(self.folder.path(), arguments)
-    }
-
-    fn path(&self, file: &str) -> std::path::PathBuf {
-        self.folder.path().join(file)
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    if !from.is_dir() {
-        fs::create_dir_all(to.parent().unwrap()).unwrap();
-        fs::copy(from, to).unwrap();
-        return;
-    }
-    for entry in fs::read_dir(from).unwrap() {
-        let name = entry.unwrap().file_name();
-        copy(&from.join(&name), &to.join(&name));
-    }
-}
 
 macro_rules! assert_said {
     ($name:literal, $text:expr) => {
@@ -86,7 +34,7 @@ fn a_reader_who_goes_away_is_no_error() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     for command in ["list", "next", "man"] {
-        let status = common::harness(checkout.folder.path(), &[command]).stdout(writer.try_clone().unwrap()).status();
+        let status = common::harness(checkout.root(), &[command]).stdout(writer.try_clone().unwrap()).status();
         assert_eq!(status.unwrap().code(), Some(0), "{command}");
     }
 }
@@ -142,7 +90,7 @@ fn reset_keeps_the_work_and_takes_the_starter_from_the_history() {
 /// A checkout that says what it was given, as a handout does.
 fn handout() -> Checkout {
     let checkout = Checkout::new();
-    let root = checkout.folder.path();
+    let root = checkout.root();
     let course = Course::load(root).unwrap();
     let files = checkout.git_says(&["ls-files"]);
     let files: Vec<_> = files.lines().map(Into::into).collect();
