@@ -6,6 +6,7 @@ mod student;
 pub use outputs::{Format, Outputs};
 pub use student::{Completions, Diff, Explain, Hint, Man, Reset, Solution, Submit, Watch};
 
+use crate::work::Base;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -83,6 +84,9 @@ pub struct Whose {
     #[arg(long, value_name = "EXERCISES", num_args = 0..=1, require_equals = true, value_delimiter = ',',
           default_missing_value = "all")]
     pub solution: Option<Vec<String>>,
+    /// The stages below: your work (mine), the reference, or your work once it has passed (auto).
+    #[arg(long, value_name = "WHOSE", default_value = "auto")]
+    pub base: Base,
 }
 
 /// `harness check`.

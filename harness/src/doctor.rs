@@ -4,11 +4,11 @@
 //! which every deadline is multiplied on this machine.
 
 use crate::app::{App, write_factor};
-use crate::check::{self, features};
+use crate::check;
 use crate::cli;
 use crate::error::Result;
+use crate::work::Work;
 use crate::{host, prerequisites, process};
-use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::Duration;
 
@@ -45,16 +45,12 @@ pub fn command(app: &App, arguments: &cli::Doctor) -> Result<u8> {
 /// Boots the stage 1 reference and keeps how fast that went.
 fn measure(app: &App) -> Result<u8> {
     let stage = app.course.select("1")?.stage;
-    let references: BTreeSet<String> = stage.lab.exercises.iter().map(|exercise| exercise.id.clone()).collect();
-    debug_assert!(!features(stage, &references).is_empty());
     let request = check::Request {
-        stage,
-        references,
         seed: 1,
         // Generous, since it is not known yet how slow this machine is.
         scale: Some(10.0),
         keep_going: true,
-        ..check::Request::new(stage)
+        ..check::Request::new(stage, Work::reference(&app.course, stage))
     };
     let results = check::check(app, &request)?;
     let seconds = Duration::from_millis(results.guest_ms).as_secs_f64();

@@ -52,6 +52,7 @@ pub mod terminal;
 pub mod toolchain;
 pub mod ui;
 pub mod watch;
+pub mod work;
 
 /// The last `lines` lines of a text.
 pub fn tail(text: &str, lines: usize) -> String {

@@ -1,7 +1,6 @@
 //! `harness run`: boots a stage and connects its console to the terminal.
 
 use crate::app::App;
-use crate::check::{features, references};
 use crate::cli;
 use crate::error::{Context, Error, Kind, Result};
 use crate::guest::Guest;
@@ -10,6 +9,7 @@ use crate::guest::symbolize::Symbolizer;
 use crate::machine::{self, Action, CreateOptions, Deadlines, Disk, Event, Machine, Reason, Vif};
 use crate::stream::Annotated;
 use crate::terminal::{self, Key, Raw};
+use crate::work::Work;
 use std::fs::File;
 use std::io::Write;
 use std::net::TcpListener;
@@ -29,7 +29,7 @@ pub fn command(app: &App, arguments: &cli::Run) -> Result<u8> {
     let memory = memory(arguments)?;
     let disks = open_disks(arguments)?;
     let host = app.test_host()?;
-    let guest = app.guest(stage, features(stage, &references(stage, &arguments.whose)?))?;
+    let guest = app.guest(stage, Work::chosen(app, stage, &arguments.whose)?.features(stage))?;
     eprintln!("{}", guest.sizes);
     let gdb = arguments.gdb.then(free_port).transpose()?;
     let options = machine::Options {

@@ -20,6 +20,7 @@ pub mod results;
 pub mod rules;
 mod session;
 mod stage1;
+mod stages;
 pub mod submission;
 mod tree;
 mod xen;
@@ -31,6 +32,7 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::guest::diagnostics::Diagnostic;
 use crate::guest::symbolize::Symbolizer;
 use crate::guest::{self, Failure, Guest};
+use crate::work::{Base, Work};
 pub use bench::Bench;
 use results::{CheckResult, ExerciseResult, Results, Status, Totals};
 use std::collections::BTreeSet;
@@ -45,6 +47,8 @@ pub struct Request<'a> {
     pub stage: &'a Stage,
     /// The exercises of which the reference is taken.
     pub references: BTreeSet<String>,
+    /// The stages below of which the references are taken, by their names.
+    pub below: BTreeSet<String>,
     /// The only exercise to check, where one was picked.
     pub only: Option<String>,
     /// What inputs are drawn from.
@@ -60,11 +64,12 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// A check of the whole stage as it is in the checkout.
-    pub fn new(stage: &'a Stage) -> Self {
+    /// A check of the whole stage with this choice of work.
+    pub fn new(stage: &'a Stage, work: Work) -> Self {
         Self {
             stage,
-            references: BTreeSet::new(),
+            references: work.references,
+            below: work.below,
             only: None,
             seed: fastrand::u64(..),
             scale: None,
@@ -77,6 +82,11 @@ impl<'a> Request<'a> {
     /// The exercises that are neither left out nor a reference's.
     fn mine(&self) -> impl Iterator<Item = &'a Exercise> {
         self.stage.lab.exercises.iter().filter(|exercise| !self.references.contains(&exercise.id))
+    }
+
+    /// The cargo features that make the choice of work.
+    fn features(&self) -> Vec<String> {
+        Work { references: self.references.clone(), below: self.below.clone() }.features(self.stage)
     }
 
     /// The text of an exercise; in a submission perhaps why it is not taken.
@@ -103,14 +113,17 @@ impl<'a> Request<'a> {
 pub fn command(app: &App, arguments: &cli::Check) -> Result<u8> {
     let Selection { stage, exercise } = app.course.select(&arguments.selector)?;
     let only = arguments.only.as_deref().map(|id| stage.exercise(id)).transpose()?.or(exercise);
+    let work = match (&arguments.from, arguments.whose.base) {
+        // What was handed in is judged by itself, whatever is in this checkout.
+        (Some(_), Base::Auto) => Work::on_references(&app.course, stage),
+        _ => Work::chosen(app, stage, &arguments.whose)?,
+    };
     let request = Request {
-        stage,
-        references: references(stage, &arguments.whose)?,
         only: only.map(|exercise| exercise.id.clone()),
         seed: arguments.seed.unwrap_or_else(|| fastrand::u64(..)),
         scale: arguments.timeout_scale,
         keep_going: arguments.keep_going,
-        ..Request::new(stage)
+        ..Request::new(stage, work)
     };
     let results = match &arguments.from {
         Some(path) => submission::check(app, &request, path)?,
@@ -122,22 +135,6 @@ pub fn command(app: &App, arguments: &cli::Check) -> Result<u8> {
     };
     output::write(app, stage, &results, &arguments.outputs)?;
     Ok(results.exit())
-}
-
-/// The exercises whose reference the user asked for.
-pub fn references(stage: &Stage, whose: &cli::Whose) -> Result<BTreeSet<String>> {
-    let all = || stage.lab.exercises.iter().map(|exercise| exercise.id.clone());
-    match &whose.solution {
-        None => Ok(BTreeSet::new()),
-        Some(ids) if ids.iter().any(|id| id == "all") => Ok(all().collect()),
-        Some(ids) => ids.iter().map(|id| stage.exercise(id).map(|exercise| exercise.id.clone())).collect(),
-    }
-}
-
-/// The cargo features that take the references in.
-pub fn features(stage: &Stage, references: &BTreeSet<String>) -> Vec<String> {
-    let taken = stage.lab.exercises.iter().filter(|exercise| references.contains(&exercise.id));
-    taken.map(|exercise| exercise.feature.clone()).collect()
 }
 
 /// Checks a stage.
@@ -255,7 +252,7 @@ fn compile(bench: &mut Bench, request: &Request, results: &mut Results) -> Resul
 
 /// Builds the guest of a check.
 pub(crate) fn build(bench: &mut Bench, request: &Request) -> std::result::Result<Guest, Failure> {
-    let mut features = features(request.stage, &request.references);
+    let mut features = request.features();
     features.push("checks".to_owned());
     let Some(submission) = request.submission else { return bench.app.guest(request.stage, features) };
     let given = request.mine().filter_map(|exercise| {
@@ -264,6 +261,7 @@ pub(crate) fn build(bench: &mut Bench, request: &Request) -> std::result::Result
     });
     let (app, tree) = (bench.app, bench.tree()?);
     tree.lay(request.stage, &given.collect::<Vec<_>>(), &request.references)?;
+    tree.lay_below(app.course.below(request.stage), &request.below)?;
     guest::make(&tree.request(request.stage, features), &app.ui)
 }
 
@@ -306,7 +304,7 @@ fn rendered<'a>(errors: impl Iterator<Item = &'a Diagnostic> + Clone) -> String 
 
 /// Tier 2. Returns whether to go on.
 fn host_tests_pass(app: &App, request: &Request, results: &mut Results) -> Result<bool> {
-    let features = features(request.stage, &request.references);
+    let features = request.features();
     let step = app.ui.step("Running the host tests");
     let limit = Duration::from_secs_f64(60.0 * app.scale(request.scale));
     let tests = host_tests::run(&app.course.root, &request.stage.package, &features, limit)?;
@@ -326,7 +324,7 @@ pub(crate) fn boot_anew(bench: &mut Bench, request: &Request, guest: &Guest) -> 
 /// Everything that the checks of a stage expect for this seed, to tell whether they have changed.
 pub(crate) fn expectations(stage: &Stage, seed: u64) -> String {
     let checks = stage.lab.exercises.iter().flat_map(|exercise| &exercise.checks);
-    checks.map(|check| format!("{:?}", stage1::expected(&check.id, seed, &expect::Facts::default()))).collect()
+    checks.map(|check| format!("{:?}", stages::expected(&check.id, seed, &expect::Facts::default()))).collect()
 }
 
 /// Tier 3.
@@ -337,7 +335,7 @@ fn boot(bench: &mut Bench, request: &Request, results: &mut Results, guest: &Gue
     let step = app.ui.step(&format!("Running stage {} under Xen", request.stage.number));
     let plan = plan(request, scale);
     let image = std::fs::read(&guest.image).on("read", &guest.image)?;
-    let mut domain = xen::XenGuest::new(machine, &image)?;
+    let mut domain = xen::XenGuest::new(machine, &image, &request.stage.lab.guest)?;
     let facts = domain.facts()?;
     let start = Instant::now();
     let outcome = session::run(&mut domain, &plan);
@@ -423,6 +421,7 @@ fn blank(app: &App, request: &Request) -> Results {
         host: results::Host::default(),
         stage: stage.package.clone(),
         mode: request.mode().to_owned(),
+        below: request.below.iter().cloned().collect(),
         seed: request.seed,
         image_bytes: None,
         host_tests: None,
