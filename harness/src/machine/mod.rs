@@ -71,6 +71,7 @@ pub struct Forward {
 pub struct Machine {
     boot: Boot,
     accelerator: Accelerator,
+    deadlines: Deadlines,
 }
 
 impl Machine {
@@ -96,7 +97,7 @@ impl Machine {
                 Boot::restore(&recipe, &snapshot, &deadlines)?
             }
         };
-        let machine = Self { boot, accelerator };
+        let machine = Self { boot, accelerator, deadlines };
         options.forwards.iter().try_for_each(|forward| machine.forward(*forward))?;
         Ok(machine)
     }
@@ -129,6 +130,11 @@ impl Machine {
             }
             log = now;
         }
+    }
+
+    /// A deadline in so many of an ordinary machine's seconds from now.
+    pub fn within(&self, seconds: f64) -> Deadline {
+        self.deadlines.within(seconds)
     }
 
     /// How QEMU runs it.
