@@ -8,6 +8,7 @@
 mod common;
 mod corpus;
 mod faults;
+mod grade;
 mod handout;
 mod lab;
 mod machine;
