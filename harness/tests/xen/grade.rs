@@ -237,6 +237,25 @@ fn a_test_host_that_dies_costs_nobody_a_point() {
 }
 
 #[test]
+fn what_is_no_submission_is_refused_with_a_sentence() {
+    let class = Class::new();
+    class.put("empty.zip", &[]);
+    class.put("other.zip", &[("stages/stage5-xenbus/src/wire.rs", String::new())]);
+    class.put("out.zip", &[("../ring.rs", String::new())]);
+    for (name, reason) in [
+        ("empty.zip", "empty.zip is empty"),
+        ("other.zip", "was handed in for stage5-xenbus, not for stage1-console"),
+        ("out.zip", "holds a path that leads out of it: ../ring.rs"),
+    ] {
+        let path = class.submissions().join(name).display().to_string();
+        let said = run(repository(), &["check", "stage1", "--from", &path]).with(4).stderr;
+        assert!(said.contains(reason) && said.contains("next: hand in the zip that"), "{said}");
+    }
+    let said = run(repository(), &["check", "stage1", "--from", "/nowhere.zip"]).with(64).stderr;
+    assert!(said.contains("there is no submission at /nowhere.zip"), "{said}");
+}
+
+#[test]
 fn a_roster_names_who_handed_in_nothing_and_its_mistakes_have_a_line() {
     let class = Class::new();
     class.put("anna.zip", &[("ring.rs", "fn".into())]);
