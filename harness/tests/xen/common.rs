@@ -127,7 +127,8 @@ impl Lab {
         &self.root
     }
 
-    fn exercise(&self, file: &str) -> PathBuf {
+    /// Where an exercise is in the copy.
+    pub fn exercise(&self, file: &str) -> PathBuf {
         self.root.join("stages/stage1-console/src").join(file)
     }
 }
