@@ -39,6 +39,7 @@ pub mod hint;
 pub mod host;
 pub mod host_command;
 pub mod interrupt;
+pub mod lint;
 pub mod list;
 pub mod machine;
 pub mod man;
