@@ -18,6 +18,7 @@ mod snapshot;
 
 pub mod app;
 pub mod bench;
+pub mod bless;
 pub mod book;
 pub mod build;
 pub mod cache;

@@ -31,7 +31,7 @@ pub fn command(app: &App, arguments: &cli::Run) -> Result<u8> {
     let disks = open_disks(arguments)?;
     let host = app.test_host()?;
     let guest = app.guest(stage, Work::chosen(app, stage, &arguments.whose)?.features(stage))?;
-    tell(&guest.sizes);
+    tell(guest.sizes);
     let gdb = arguments.gdb.then(free_port).transpose()?;
     let options = machine::Options {
         large: memory > SMALL,

@@ -3,6 +3,7 @@
 pub mod mutants;
 mod verdicts;
 pub mod verify;
+pub mod view;
 
 use crate::app::App;
 use crate::book::Finding;
