@@ -18,6 +18,7 @@ mod snapshot;
 
 pub mod app;
 pub mod bench;
+pub mod bless;
 pub mod book;
 pub mod build;
 pub mod cache;
@@ -39,6 +40,7 @@ pub mod hint;
 pub mod host;
 pub mod host_command;
 pub mod interrupt;
+pub mod lint;
 pub mod list;
 pub mod machine;
 pub mod man;

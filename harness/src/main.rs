@@ -6,8 +6,8 @@ use harness::app::App;
 use harness::cli::{Cli, Command};
 use harness::error::{Error, Kind};
 use harness::{
-    bench, book, build, check, completions, dev, diff, doctor, explain, handout, hint, host_command, interrupt, list,
-    man, next, reset, run,
+    bench, bless, book, build, check, completions, dev, diff, doctor, explain, handout, hint, host_command, interrupt,
+    list, man, next, reset, run,
 };
 use harness::{solution, status, submit, watch};
 use std::process::ExitCode;
@@ -58,6 +58,7 @@ fn perform(cli: &Cli) -> Result<u8, Error> {
         Some(Command::Book(arguments)) => book::command(&app, arguments),
         Some(Command::Doctor(arguments)) => doctor::command(&app, arguments),
         Some(Command::Handout(arguments)) => handout::command(&app, arguments),
+        Some(Command::Bless(arguments)) => bless::command(&app, arguments),
         Some(Command::Dev { command }) => dev::command(&app, command),
         Some(Command::Host { command }) => host_command::command(&app, command),
     }
