@@ -1,10 +1,12 @@
 //! The command line: what each command takes and how it is explained.
 
+mod grade;
 mod instructor;
 mod measure;
 mod outputs;
 mod student;
 
+pub use grade::Grade;
 pub use instructor::{Bless, Handout};
 pub use measure::{Bench, BenchFormat};
 pub use outputs::{Format, Outputs};
@@ -55,6 +57,8 @@ pub enum Command {
     Diff(Diff),
     /// Writes the zip to hand in.
     Submit(Submit),
+    /// Marks what a class has handed in.
+    Grade(Grade),
     /// Boots a stage and connects you to its console.
     Run(Run),
     /// Builds a stage's image, verifies it, and says how large it is.
@@ -293,9 +297,14 @@ mod tests {
 
     #[test]
     fn help_reads_well() {
-        for words in
-            [&["--help"][..], &["check", "--help"], &["run", "--help"], &["build", "--help"], &["host", "--help"]]
-        {
+        for words in [
+            &["--help"][..],
+            &["check", "--help"],
+            &["run", "--help"],
+            &["build", "--help"],
+            &["host", "--help"],
+            &["grade", "--help"],
+        ] {
             let said = Cli::try_parse_from(["harness"].iter().chain(words)).unwrap_err().to_string();
             assert_text!(format!("help-{}", words[0].trim_start_matches('-')), said);
         }

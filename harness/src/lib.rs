@@ -34,6 +34,7 @@ pub mod error;
 pub mod explain;
 pub mod git;
 pub mod given;
+pub mod grade;
 pub mod guest;
 pub mod handout;
 pub mod hint;
