@@ -4,7 +4,7 @@ mod measure;
 mod outputs;
 mod student;
 
-pub use measure::{Bench, BenchFormat};
+pub use measure::{Bench, BenchFormat, Soak};
 pub use outputs::{Format, Outputs};
 pub use student::{Completions, Diff, Explain, Hint, Man, Reset, Solution, Submit, Watch};
 
@@ -59,6 +59,8 @@ pub enum Command {
     Build(Build),
     /// Measures a stage: instructions or time, beside a Linux guest.
     Bench(Bench),
+    /// Does the same very often, to find what goes wrong rarely.
+    Soak(Soak),
     /// Builds the book and serves it to your browser.
     Book(Book),
     /// Looks at the machine: what is there, what is missing, how fast it is.
@@ -287,9 +289,15 @@ mod tests {
 
     #[test]
     fn help_reads_well() {
-        for words in
-            [&["--help"][..], &["check", "--help"], &["run", "--help"], &["build", "--help"], &["host", "--help"]]
-        {
+        for words in [
+            &["--help"][..],
+            &["check", "--help"],
+            &["run", "--help"],
+            &["build", "--help"],
+            &["bench", "--help"],
+            &["soak", "--help"],
+            &["host", "--help"],
+        ] {
             let said = Cli::try_parse_from(["harness"].iter().chain(words)).unwrap_err().to_string();
             assert_text!(format!("help-{}", words[0].trim_start_matches('-')), said);
         }

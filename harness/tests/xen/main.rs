@@ -5,10 +5,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "as in every test; helpers are no test functions")]
 
+mod bench;
 mod common;
 mod faults;
 mod lab;
 mod machine;
 mod run;
+mod soak;
 mod student;
 mod verify;
