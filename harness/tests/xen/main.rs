@@ -7,7 +7,9 @@
 
 mod bench;
 mod common;
+mod corpus;
 mod faults;
+mod handout;
 mod lab;
 mod machine;
 mod run;
