@@ -9,7 +9,7 @@ use harness::{
     bench, bless, book, build, check, completions, dev, diff, doctor, explain, grade, handout, hint, host_command,
     interrupt, list, man, next, reset, run,
 };
-use harness::{solution, status, submit, watch};
+use harness::{soak, solution, status, submit, watch};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -56,6 +56,7 @@ fn perform(cli: &Cli) -> Result<u8, Error> {
         Some(Command::Run(arguments)) => run::command(&app, arguments),
         Some(Command::Build(arguments)) => build::command(&app, arguments),
         Some(Command::Bench(arguments)) => bench::command(&app, arguments),
+        Some(Command::Soak(arguments)) => soak::command(&app, arguments),
         Some(Command::Book(arguments)) => book::command(&app, arguments),
         Some(Command::Doctor(arguments)) => doctor::command(&app, arguments),
         Some(Command::Handout(arguments)) => handout::command(&app, arguments),
