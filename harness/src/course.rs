@@ -41,9 +41,32 @@ pub struct Lab {
     pub goals: Vec<String>,
     /// Points for the parts working together.
     pub integration: Integration,
+    /// What the guest of a check gets.
+    #[serde(default)]
+    pub guest: GuestShape,
     /// The exercises, in the order of their ids.
     #[serde(rename = "exercise")]
     pub exercises: Vec<Exercise>,
+}
+
+/// What the guest of a check gets from Xen.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GuestShape {
+    /// Memory in MiB.
+    pub memory: u32,
+    /// Memory in MiB that it may grow to, where that is more.
+    pub maxmem: Option<u32>,
+    /// Virtual processors.
+    pub vcpus: u32,
+    /// Event channel ports, where `xl`'s own limit of 1023 is too low.
+    pub event_channels: Option<u32>,
+}
+
+impl Default for GuestShape {
+    fn default() -> Self {
+        Self { memory: 32, maxmem: None, vcpus: 1, event_channels: None }
+    }
 }
 
 /// The check of the stage as a whole: the live boot on the student's own work.
@@ -192,6 +215,12 @@ impl Course {
 }
 
 impl Course {
+    /// The stages that `stage` stands on.
+    pub fn below<'a>(&'a self, stage: &Stage) -> impl Iterator<Item = &'a Stage> + use<'a> {
+        let number = stage.number;
+        self.stages.iter().filter(move |below| below.number < number)
+    }
+
     /// The exercise called `id`, and its stage.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use super::expect::{Facts, compare};
 use super::results::{CheckResult, ExerciseResult, Results, Status};
 use super::session::{Observed, Outcome, Stop};
-use super::{Request, live, stage1};
+use super::{Request, live, stages};
 use crate::guest::crash::{Crash, stacks};
 use crate::guest::symbolize::Symbolizer;
 
@@ -92,7 +92,7 @@ fn judge_check(check: &mut CheckResult, seed: u64, observed: &Observed, evidence
         check.console = report_lines(&observed.console, evidence);
         return;
     }
-    check.wrong = compare(&stage1::expected(&check.id, seed, evidence.facts), &observed.saw);
+    check.wrong = compare(&stages::expected(&check.id, seed, evidence.facts), &observed.saw);
     check.status = if check.wrong.is_empty() { Status::Pass } else { Status::Fail };
     check.points = if check.wrong.is_empty() { check.max } else { 0 };
 }

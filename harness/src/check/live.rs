@@ -3,9 +3,10 @@
 //! The console is compared with a snapshot of the reference's, in which everything that differs from boot to boot
 //! is replaced by a word. A difference alone costs no points: a student may say more.
 
+use super::expect::Facts;
 use super::judge::{Evidence, explain};
 use super::results::{CheckResult, Status, Wrong};
-use super::{Request, stage1};
+use super::{Request, expect};
 use regex::Regex;
 use similar::{ChangeTag, TextDiff};
 use std::path::{Path, PathBuf};
@@ -25,12 +26,18 @@ pub fn judge(whole: &mut CheckResult, request: &Request, evidence: &Evidence) {
         return;
     }
     let Some(ended) = &outcome.ended else { return };
-    let word = stage1::live_word(request.seed);
+    let word = live_word(request.seed, &whole.id);
     let mut wrong = Vec::new();
     if !outcome.live.iter().any(|line| line.contains(&word)) {
         let got = outcome.live.last().cloned().unwrap_or_else(|| "an empty console".to_owned());
         let what = "a word drawn from the seed, printed through your console".to_owned();
         wrong.push(Wrong { what, expected: word.clone(), got });
+    }
+    let banner = banner(evidence.facts);
+    if !outcome.live.contains(&banner) {
+        let got = outcome.live.iter().find(|line| line.starts_with("Xen ")).cloned();
+        let what = "Xen's version and what it can run, in the banner".to_owned();
+        wrong.push(Wrong { what, expected: banner, got: got.unwrap_or_else(|| "no such line".to_owned()) });
     }
     if ended != "poweroff" {
         let what = "how the guest ended, as xl tells it".to_owned();
@@ -47,6 +54,17 @@ pub fn judge(whole: &mut CheckResult, request: &Request, evidence: &Evidence) {
     whole.status = if wrong.is_empty() { Status::Pass } else { Status::Fail };
     whole.points = if wrong.is_empty() && request.references.is_empty() { whole.max } else { 0 };
     whole.wrong = wrong;
+}
+
+/// What the live boot says through the student's console: `live: ` and a word drawn from the seed.
+fn live_word(seed: u64, id: &str) -> String {
+    let mut rng = expect::rng(seed, id);
+    (0..8).map(|_| rng.lowercase()).collect()
+}
+
+/// The line of the banner that takes a hypercall which answers: it says what dom0 says of the same Xen.
+fn banner(facts: &Facts) -> String {
+    format!("Xen {} ({})", facts.xen_version, facts.xen_capabilities.trim_end())
 }
 
 /// Where the snapshot of a stage's console is, from the checkout's root.

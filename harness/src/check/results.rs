@@ -150,6 +150,9 @@ pub struct Results {
     pub stage: String,
     /// `mine` or `solution`.
     pub mode: String,
+    /// The stages below of which the references were taken; of the others it was the student's work.
+    #[serde(default)]
+    pub below: Vec<String>,
     /// What the inputs were drawn from; the same seed draws the same inputs.
     pub seed: u64,
     /// Size in bytes of the image that was booted.
@@ -289,6 +292,7 @@ pub(crate) mod tests {
             host: Host::default(),
             stage: "stage1-console".into(),
             mode: "mine".into(),
+            below: Vec::new(),
             seed: 7,
             image_bytes: None,
             host_tests: Some(HostTests { status: Status::Pass, passed: 6, failed: Vec::new() }),

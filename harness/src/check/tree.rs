@@ -83,6 +83,16 @@ impl Tree {
         Ok(())
     }
 
+    /// Lays the references of those stages below that are named into the copy. Of the others it has the checkout's work.
+    pub fn lay_below<'a>(&self, below: impl Iterator<Item = &'a Stage>, named: &BTreeSet<String>) -> Result<()> {
+        for stage in below {
+            let all = stage.lab.exercises.iter().map(|exercise| exercise.id.clone());
+            let references = if named.contains(&stage.name) { all.collect() } else { BTreeSet::new() };
+            self.lay(stage, &[], &references)?;
+        }
+        Ok(())
+    }
+
     /// What builds a stage in the copy, with limits.
     pub fn request(&self, stage: &Stage, features: Vec<String>) -> guest::Request {
         let mut request = guest::Request::new(&self.root, &stage.package).features(features);

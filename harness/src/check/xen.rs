@@ -2,6 +2,7 @@
 
 use super::expect::Facts;
 use super::session::{Guest, Happened};
+use crate::course::GuestShape;
 use crate::error::Result;
 use crate::machine::{Action, CreateOptions, Event, Machine};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,8 +10,6 @@ use std::time::Duration;
 
 /// Where the image is put in dom0.
 const KERNEL: &str = "/images/guest";
-/// What the guest gets; a stage's checks need no more.
-const MEMORY_MIB: u32 = 32;
 
 /// Boots of this process: a test host serves many sessions, and no two of their domains share a name.
 static BOOTS: AtomicU32 = AtomicU32::new(0);
@@ -18,6 +17,7 @@ static BOOTS: AtomicU32 = AtomicU32::new(0);
 /// Boots one image again and again, each time as a domain of a new name. What still runs is destroyed when dropped.
 pub struct XenGuest<'a> {
     machine: &'a Machine,
+    shape: &'a GuestShape,
     name: String,
     running: bool,
     first: Option<u32>,
@@ -25,9 +25,9 @@ pub struct XenGuest<'a> {
 
 impl<'a> XenGuest<'a> {
     /// Puts the image into dom0.
-    pub fn new(machine: &'a Machine, image: &[u8]) -> Result<Self> {
+    pub fn new(machine: &'a Machine, image: &[u8], shape: &'a GuestShape) -> Result<Self> {
         machine.agent().put(KERNEL, image)?;
-        Ok(Self { machine, name: String::new(), running: false, first: None })
+        Ok(Self { machine, shape, name: String::new(), running: false, first: None })
     }
 
     /// What dom0 says about the machine.
@@ -66,7 +66,10 @@ impl Guest for XenGuest<'_> {
         self.name = format!("stage-{}", BOOTS.fetch_add(1, Ordering::Relaxed));
         let mut options = CreateOptions::new(self.name.clone(), KERNEL);
         options.cmdline = command_line.to_owned();
-        options.memory_mib = MEMORY_MIB;
+        options.memory_mib = self.shape.memory;
+        options.maxmem_mib = self.shape.maxmem;
+        options.vcpus = self.shape.vcpus;
+        options.max_event_channels = self.shape.event_channels;
         // What a guest has printed is still in its ring when Xen crashes it, and goes with the domain.
         options.on_crash = Action::Preserve;
         let domain = self.machine.agent().create(&options)?;

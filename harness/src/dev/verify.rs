@@ -16,6 +16,7 @@ use crate::check::{self, Bench, Request, live};
 use crate::course::{Exercise, Stage};
 use crate::error::{Context, Error, Result};
 use crate::guest::Failure;
+use crate::work::Work;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -131,7 +132,7 @@ fn look(
         keep_going: true,
         host_tests: false,
         submission: Some(&submission),
-        ..Request::new(stage)
+        ..Request::new(stage, Work::on_references(&bench.app.course, stage))
     };
     let mut sources: Vec<&str> = case.given.iter().flat_map(|(id, text)| [id.as_str(), text]).collect();
     let solutions = request.references.iter().map(|id| reference(bench, stage, id)).collect::<Result<Vec<_>>>()?;

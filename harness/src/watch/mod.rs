@@ -15,6 +15,7 @@ use crate::error::{Context, Result};
 use crate::progress::{Next, Standing, State, Summary};
 use crate::terminal::{self, Raw};
 use crate::ui::say;
+use crate::work::Work;
 use crate::{explain, hint, list, next, progress};
 use files::Files;
 use keys::{Decoder, HELP, Key};
@@ -199,13 +200,15 @@ impl<'a> Watch<'a> {
     }
 
     fn try_check(&mut self) -> Result<()> {
+        check::rules::given::holds(&self.app.course.root)?;
         let only = self.exercise.map(|exercise| exercise.id.clone());
-        let image = self.image()?.map(|image| (image, only.clone()));
+        let work = Work::chosen(self.app, self.stage, &cli::Whose::default())?;
+        let image = self.image(&work)?.map(|image| (image, only.clone()));
         if image.is_some() && image == self.booted {
             say("the image is the one that was checked before, so the result is the same; r runs it again\n")?;
             return Ok(());
         }
-        let request = check::Request { only, ..check::Request::new(self.stage) };
+        let request = check::Request { only, ..check::Request::new(self.stage, work) };
         let results = check::check(self.app, &request)?;
         progress::record(self.app, self.stage, &results);
         say(report::human(&results, self.stage, &self.app.course.root, self.app.style))?;
@@ -215,8 +218,10 @@ impl<'a> Watch<'a> {
     }
 
     /// A hash of the image; `None` for work that does not compile, about which the check says more.
-    fn image(&self) -> Result<Option<String>> {
-        let Ok(guest) = self.app.guest(self.stage, vec!["checks".to_owned()]) else { return Ok(None) };
+    fn image(&self, work: &Work) -> Result<Option<String>> {
+        let mut features = work.features(self.stage);
+        features.push("checks".to_owned());
+        let Ok(guest) = self.app.guest(self.stage, features) else { return Ok(None) };
         let bytes = std::fs::read(&guest.image).on("read", &guest.image)?;
         Ok(Some(Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()))
     }

@@ -10,7 +10,7 @@ fn steady(report: &str) -> String {
 }
 
 macro_rules! assert_report {
-    ($name:literal, $ended:expr) => {
+    ($name:expr, $ended:expr) => {
         insta::with_settings!({
             snapshot_path => "../../snapshots",
             prepend_module_to_snapshot => false,
@@ -20,20 +20,25 @@ macro_rules! assert_report {
     };
 }
 
+/// One stage at a time: its reference passes, and the console that it leaves is the stage's snapshot.
 #[test]
-fn the_reference_passes_and_its_console_is_the_snapshot() {
-    let ended = run(repository(), &["check", "stage1", "--solution"]).with(0);
-    assert_report!("report-reference", ended);
-    let log = std::fs::read_to_string(repository().join(".harness/stage1.log")).unwrap();
-    let live: Vec<String> = log.lines().skip(1).map(str::to_owned).collect();
-    let word = live.iter().find_map(|line| line.strip_prefix("live: ")).unwrap();
-    let text = harness::check::live::filter(&live, word);
-    insta::with_settings!({
-        snapshot_path => "../../snapshots",
-        prepend_module_to_snapshot => false,
-        omit_expression => true,
-        description => "The console of stage 1's reference under check.",
-    }, { insta::assert_snapshot!("stage1", text) });
+fn the_references_pass_and_their_consoles_are_the_snapshots() {
+    let course = harness::course::Course::load(repository()).unwrap();
+    for stage in &course.stages {
+        let number = stage.number;
+        let ended = run(repository(), &["check", &stage.package, "--solution"]).with(0);
+        assert_report!(format!("report-reference-stage{number}"), ended);
+        let log = std::fs::read_to_string(repository().join(format!(".harness/stage{number}.log"))).unwrap();
+        let live: Vec<String> = log.lines().skip(1).map(str::to_owned).collect();
+        let word = live.iter().find_map(|line| line.strip_prefix("live: ")).unwrap();
+        let text = harness::check::live::filter(&live, word);
+        insta::with_settings!({
+            snapshot_path => "../../snapshots",
+            prepend_module_to_snapshot => false,
+            omit_expression => true,
+            description => format!("The console of stage {number}'s reference under check."),
+        }, { insta::assert_snapshot!(format!("stage{number}"), text) });
+    }
 }
 
 #[test]
