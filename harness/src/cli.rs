@@ -7,8 +7,8 @@ mod outputs;
 mod student;
 
 pub use grade::Grade;
-pub use instructor::Handout;
-pub use measure::{Bench, BenchFormat};
+pub use instructor::{Bless, Handout};
+pub use measure::{Bench, BenchFormat, Soak};
 pub use outputs::{Format, Outputs};
 pub use student::{Completions, Diff, Explain, Hint, Man, Reset, Solution, Submit, Watch};
 
@@ -65,12 +65,16 @@ pub enum Command {
     Build(Build),
     /// Measures a stage: instructions or time, beside a Linux guest.
     Bench(Bench),
+    /// Does the same very often, to find what goes wrong rarely.
+    Soak(Soak),
     /// Builds the book and serves it to your browser.
     Book(Book),
     /// Looks at the machine: what is there, what is missing, how fast it is.
     Doctor(Doctor),
     /// Makes what a class gets when a stage opens.
     Handout(Handout),
+    /// Takes what the reference does now as what it has to do, and shows what changed.
+    Bless(Bless),
     /// For whoever writes the course.
     Dev {
         /// What to do.
@@ -300,6 +304,8 @@ mod tests {
             &["check", "--help"],
             &["run", "--help"],
             &["build", "--help"],
+            &["bench", "--help"],
+            &["soak", "--help"],
             &["host", "--help"],
             &["grade", "--help"],
         ] {

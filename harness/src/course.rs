@@ -4,6 +4,7 @@
 //! else in the harness knows an exercise by name.
 
 use crate::error::{Context, Error, Kind, Result};
+use crate::machine::{Action, CreateOptions};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -67,6 +68,22 @@ pub struct GuestShape {
 impl Default for GuestShape {
     fn default() -> Self {
         Self { memory: 32, maxmem: None, vcpus: 1, event_channels: None }
+    }
+}
+
+impl GuestShape {
+    /// The domain of this shape that boots an image of dom0's.
+    pub fn options(&self, name: String, kernel: &str, command_line: &str) -> CreateOptions {
+        CreateOptions {
+            cmdline: command_line.to_owned(),
+            memory_mib: self.memory,
+            maxmem_mib: self.maxmem,
+            vcpus: self.vcpus,
+            max_event_channels: self.event_channels,
+            // What a guest has printed is still in its ring when Xen crashes it, and goes with the domain.
+            on_crash: Action::Preserve,
+            ..CreateOptions::new(name, kernel)
+        }
     }
 }
 
