@@ -38,7 +38,7 @@ fn student_report(stage: &Stage, root: &Path, results: &Results) -> String {
     }
     let _ = writeln!(text, "\nEach check:\n");
     // As a block of code, in which nothing that a guest has printed means anything.
-    for line in report::human(results, stage, root, Style::default()).lines() {
+    for line in report::human(results, stage, root, Style::default(), None).lines() {
         let _ = writeln!(text, "    {line}");
     }
     let selector = format!("stage{}", stage.number);
