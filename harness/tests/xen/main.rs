@@ -10,6 +10,7 @@ mod bless;
 mod common;
 mod corpus;
 mod faults;
+mod grade;
 mod handout;
 mod lab;
 mod machine;
