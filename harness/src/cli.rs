@@ -5,7 +5,7 @@ mod measure;
 mod outputs;
 mod student;
 
-pub use instructor::{Bless, Handout};
+pub use instructor::{Bless, Handout, NewExercise};
 pub use measure::{Bench, BenchFormat};
 pub use outputs::{Format, Outputs};
 pub use student::{Completions, Diff, Explain, Hint, Man, Reset, Solution, Submit, Watch};
@@ -219,6 +219,8 @@ pub struct Doctor {
 pub enum Dev {
     /// Proves that the checks tell right from wrong: starters, references, each left out, and mutants.
     Verify(Verify),
+    /// Lays out an exercise: starter, reference, wrapper, checks on both sides, entry in the manifest.
+    NewExercise(NewExercise),
 }
 
 /// `harness dev verify`.

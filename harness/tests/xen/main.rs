@@ -12,6 +12,7 @@ mod faults;
 mod handout;
 mod lab;
 mod machine;
+mod new_exercise;
 mod run;
 mod student;
 mod verify;
