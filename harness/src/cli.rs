@@ -5,7 +5,7 @@ mod measure;
 mod outputs;
 mod student;
 
-pub use instructor::{Bless, Handout, NewExercise};
+pub use instructor::{Bless, Export, Handout, NewExercise};
 pub use measure::{Bench, BenchFormat};
 pub use outputs::{Format, Outputs};
 pub use student::{Completions, Diff, Explain, Hint, Man, Reset, Solution, Submit, Watch};
@@ -67,6 +67,8 @@ pub enum Command {
     Doctor(Doctor),
     /// Makes what a class gets when a stage opens.
     Handout(Handout),
+    /// Writes the exercises of a class for a program that looks for copies.
+    Export(Export),
     /// Takes what the reference does now as what it has to do, and shows what changed.
     Bless(Bless),
     /// For whoever writes the course.

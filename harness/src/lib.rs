@@ -51,6 +51,7 @@ pub mod progress;
 pub mod reset;
 pub mod run;
 pub mod sandbox;
+pub mod similarity;
 pub mod solution;
 pub mod status;
 pub mod stream;

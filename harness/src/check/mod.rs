@@ -10,6 +10,7 @@ mod boot;
 mod compile;
 pub mod expect;
 mod github;
+mod gradescope;
 mod host_tests;
 mod isolate;
 mod judge;

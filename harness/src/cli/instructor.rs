@@ -48,3 +48,18 @@ pub struct NewExercise {
     #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub title: String,
 }
+
+/// `harness export`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  cargo harness export stage1 submissions --similarity compare\n\n\
+    Comments and spacing are gone from the files. The starters, which all have in common, are in compare/_starter.")]
+pub struct Export {
+    /// A stage: stage1, 1, console.
+    pub selector: String,
+    /// The folder with the class's submissions: a zip or a folder each.
+    #[arg(value_name = "SUBMISSIONS")]
+    pub submissions: PathBuf,
+    /// Where to write the files: a folder that is empty or not there yet.
+    #[arg(long, value_name = "DIR")]
+    pub similarity: PathBuf,
+}

@@ -8,7 +8,9 @@
 mod bless;
 mod common;
 mod corpus;
+mod export;
 mod faults;
+mod gradescope;
 mod handout;
 mod lab;
 mod machine;
