@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "as in every test; helpers are no test functions")]
 
+mod bench;
 mod bless;
 mod common;
 mod corpus;
@@ -16,5 +17,6 @@ mod lab;
 mod machine;
 mod new_exercise;
 mod run;
+mod soak;
 mod student;
 mod verify;
