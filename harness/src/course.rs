@@ -5,7 +5,7 @@
 
 use crate::error::{Context, Error, Kind, Result};
 use crate::machine::{Action, CreateOptions};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// The whole course, as this checkout holds it.
@@ -145,13 +145,29 @@ pub struct Check {
     pub points: u32,
     /// What it does, in a sentence or two for students.
     pub explain: String,
+    /// What students read about it when it is graded.
+    #[serde(default)]
+    pub visibility: Visibility,
     /// Seconds it may take on the reference machine.
     #[serde(default = "Check::default_timeout")]
     pub timeout: f64,
 }
 
+/// What students read about a check in the reports of `harness grade`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Visibility {
+    /// Everything.
+    #[default]
+    Visible,
+    /// Its id and whether it passed, until the instructor says that the work was due.
+    AfterDue,
+    /// Its id and whether it passed.
+    Hidden,
+}
+
 impl Check {
-    fn default_timeout() -> f64 {
+    pub(crate) fn default_timeout() -> f64 {
         5.0
     }
 }

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "as in every test; helpers are no test functions")]
 
 mod bench;
+mod bless;
 mod common;
 mod corpus;
 mod faults;
