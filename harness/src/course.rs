@@ -4,7 +4,8 @@
 //! else in the harness knows an exercise by name.
 
 use crate::error::{Context, Error, Kind, Result};
-use serde::Deserialize;
+use crate::machine::{Action, CreateOptions};
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// The whole course, as this checkout holds it.
@@ -69,6 +70,22 @@ impl Default for GuestShape {
     }
 }
 
+impl GuestShape {
+    /// The domain of this shape that boots an image of dom0's.
+    pub fn options(&self, name: String, kernel: &str, command_line: &str) -> CreateOptions {
+        CreateOptions {
+            cmdline: command_line.to_owned(),
+            memory_mib: self.memory,
+            maxmem_mib: self.maxmem,
+            vcpus: self.vcpus,
+            max_event_channels: self.event_channels,
+            // What a guest has printed is still in its ring when Xen crashes it, and goes with the domain.
+            on_crash: Action::Preserve,
+            ..CreateOptions::new(name, kernel)
+        }
+    }
+}
+
 /// The check of the stage as a whole: the live boot on the student's own work.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -128,13 +145,29 @@ pub struct Check {
     pub points: u32,
     /// What it does, in a sentence or two for students.
     pub explain: String,
+    /// What students read about it when it is graded.
+    #[serde(default)]
+    pub visibility: Visibility,
     /// Seconds it may take on the reference machine.
     #[serde(default = "Check::default_timeout")]
     pub timeout: f64,
 }
 
+/// What students read about a check in the reports of `harness grade`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Visibility {
+    /// Everything.
+    #[default]
+    Visible,
+    /// Its id and whether it passed, until the instructor says that the work was due.
+    AfterDue,
+    /// Its id and whether it passed.
+    Hidden,
+}
+
 impl Check {
-    fn default_timeout() -> f64 {
+    pub(crate) fn default_timeout() -> f64 {
         5.0
     }
 }

@@ -16,3 +16,18 @@ pub struct Handout {
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
 }
+
+/// `harness bless`.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  cargo harness bless stage1             its console, and what students read of mutants\n  \
+    cargo harness bless stage1 --console   only its console, which takes seconds\n\n\
+    The snapshots are in harness/snapshots. Nothing is written unless the reference passes."
+)]
+pub struct Bless {
+    /// A stage: stage1, 1, console. All of them without one.
+    pub stage: Option<String>,
+    /// Leave out the mutants, whose boots take minutes.
+    #[arg(long)]
+    pub console: bool,
+}

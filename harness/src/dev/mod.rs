@@ -1,13 +1,16 @@
 //! `harness dev`: for whoever writes the course, not for whoever takes it.
 
-mod mutants;
+pub mod mutants;
 mod verdicts;
 pub mod verify;
+pub mod view;
 
 use crate::app::App;
+use crate::book::Finding;
 use crate::check::Bench;
 use crate::cli;
 use crate::error::Result;
+use crate::lint;
 use crate::ui::say;
 use verify::Verified;
 
@@ -26,6 +29,13 @@ fn verify_command(app: &App, arguments: &cli::Verify) -> Result<u8> {
     let mut bench = Bench::new(app, app.scale(None));
     let mut sound = true;
     for stage in stages {
+        let findings = lint::of_stage(&app.course, stage)?;
+        if !findings.is_empty() {
+            // What is booted would say the same in other words.
+            findings.iter().try_for_each(|Finding { place, what }| say(format_args!("{place}: {what}\n")))?;
+            say(format_args!("next: mend that, then `cargo harness dev verify stage{}`\n", stage.number))?;
+            return Ok(1);
+        }
         let verified = verify::verify(&mut bench, stage, arguments.all)?;
         say(table(&verified, app))?;
         sound &= verified.iter().all(|one| one.problems.is_empty());

@@ -1,5 +1,7 @@
 //! What the tests of the whole command share: calling it, and a copy of the course to make mistakes in.
 
+use harness::course::Course;
+use harness::given::Lock;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -78,6 +80,8 @@ impl Lab {
         for folder in FOLDERS {
             refresh(&repository().join(folder), &root.join(folder));
         }
+        // A test that made a handout of it may have failed half-way.
+        let _ = fs::remove_file(root.join(harness::given::FILE));
         Self { root, _alone: alone }
     }
 
@@ -102,6 +106,15 @@ impl Lab {
         let source = fs::read_to_string(&path).expect("read the exercise");
         assert_eq!(source.matches(from).count(), 1, "{from:?} in {file}");
         fs::write(&path, source.replace(from, to)).expect("change the exercise");
+    }
+
+    /// Says in the copy what was given, as a handout does: the starters above all.
+    pub fn hand_out(&self) {
+        let course = Course::load(&self.root).expect("load the copy's course");
+        let exercises =
+            course.stages.iter().flat_map(|stage| stage.lab.exercises.iter().map(|e| stage.exercise_path(e)));
+        let lock = Lock::make(&course, 1, &exercises.collect::<Vec<_>>()).expect("read the starters");
+        lock.write(&self.root).expect("write what was given");
     }
 
     /// Runs the command in the copy.

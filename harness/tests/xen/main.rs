@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "as in every test; helpers are no test functions")]
 
+mod bench;
+mod bless;
 mod common;
 mod corpus;
 mod faults;
@@ -12,5 +14,6 @@ mod handout;
 mod lab;
 mod machine;
 mod run;
+mod soak;
 mod student;
 mod verify;
