@@ -15,5 +15,6 @@ mod lab;
 mod machine;
 mod run;
 mod soak;
+mod stage2;
 mod student;
 mod verify;

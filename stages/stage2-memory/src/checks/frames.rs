@@ -254,7 +254,8 @@ impl fmt::Display for Blocks<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let set = &self.0.set;
         let orders = |pfn| (0..ORDERS).filter(move |order| set.contains(*order, Pfn(pfn >> order << order)));
-        let begins = |pfn: u64| orders(pfn).filter(move |order| pfn.is_multiple_of(1 << order)).map(move |order| (pfn, order));
+        let begins =
+            |pfn: u64| orders(pfn).filter(move |order| pfn.is_multiple_of(1 << order)).map(move |order| (pfn, order));
         let blocks = (0..set.frames()).flat_map(begins);
         write!(f, "{}", List(blocks.map(|(pfn, order)| Block(pfn, order))))
     }

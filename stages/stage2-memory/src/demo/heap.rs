@@ -90,7 +90,12 @@ fn exhaustion() {
     drop(pieces);
     println!("held {} KiB in {held} pieces until nothing was left, {wrong} wrong", bytes >> 10);
     let after = heap::statistics();
-    println!("in use before {} and after {} bytes, {} refused", before.used, after.used, after.failures - before.failures);
+    println!(
+        "in use before {} and after {} bytes, {} refused",
+        before.used,
+        after.used,
+        after.failures - before.failures
+    );
     println!("and a new box holds {}", *Box::new(42));
 }
 
