@@ -19,5 +19,6 @@ mod machine;
 mod new_exercise;
 mod run;
 mod soak;
+mod stage2;
 mod student;
 mod verify;
