@@ -20,6 +20,7 @@ pub mod results;
 pub mod rules;
 mod session;
 mod stage1;
+mod stage3;
 mod stages;
 pub mod submission;
 mod tree;

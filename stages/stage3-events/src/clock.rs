@@ -101,7 +101,7 @@ pub(crate) fn system_time_at(time: Nanoseconds) -> u64 {
 
 // ANCHOR: system_time
 /// Nanoseconds since Xen booted. It never goes backward.
-fn system_time() -> u64 {
+pub fn system_time() -> u64 {
     // While events are masked, this stays on its vCPU.
     let masked_before = cpu::mask_events();
     let reading = read(&LiveTimeInfo { base: cpu::current().vcpu_info().wrapping_add(TIME) });

@@ -33,6 +33,8 @@ pub mod shared_info;
 pub mod timer;
 pub mod timer_heap;
 pub mod trap;
+#[cfg(feature = "checks")]
+pub mod under_test;
 pub mod upcall;
 pub mod vcpu;
 mod xen;
@@ -52,6 +54,7 @@ mod timer_queue;
 pub use demo::DEMOS;
 pub use xen::{TrapInfo, Virq};
 
+use console::bedrock::cpu;
 use console::boot_info::StartInfo;
 use console::{Boot, Entry};
 
@@ -63,11 +66,12 @@ use console::{Boot, Entry};
 pub fn boot(entry: &Entry) -> &'static Boot {
     let boot = console::boot(entry);
     bring_up(&boot.start_info);
+    cpu::restore_events(false);
     boot
 }
 // ANCHOR_END: boot
 
-/// Has the first vCPU take exceptions and events. The second call does nothing.
+/// Has the first vCPU take exceptions and events, once they are unmasked. The second call does nothing.
 ///
 /// # Panics
 /// If Xen refuses any of it.
@@ -78,8 +82,7 @@ pub fn bring_up(start_info: &StartInfo<'_>) {
             panic!("the shared page can't be mapped: {error}");
         }
         vcpu::set_machine_frames(start_info.mfn_list);
-        let cpu = console::bedrock::cpu::current();
-        if let Err(error) = vcpu::start().and_then(|()| vcpu::register(cpu)) {
+        if let Err(error) = vcpu::start().and_then(|()| vcpu::register(cpu::current())) {
             panic!("the first vCPU can't take events: {error}");
         }
         clock::start();
@@ -89,6 +92,5 @@ pub fn bring_up(start_info: &StartInfo<'_>) {
             Err(error) => panic!("the console can't interrupt: {error}"),
         }
         console::idle::set_wait(idle::wait_until);
-        console::bedrock::cpu::restore_events(false);
     });
 }

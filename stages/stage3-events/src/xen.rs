@@ -191,4 +191,20 @@ pub(crate) fn block() {
     let _ = unsafe { hypercall(number::SCHED_OP, [SCHEDOP_BLOCK, 0, 0, 0]) };
 }
 
+/// Sleeps until Xen's time is `deadline`, whatever events do meanwhile that are masked (`SCHEDOP_poll` without ports).
+#[cfg(feature = "checks")]
+pub(crate) fn poll_until(deadline: u64) {
+    #[repr(C)]
+    struct Poll {
+        ports: u64,
+        count: u32,
+        timeout: u64,
+    }
+    const SCHEDOP_POLL: u64 = 3;
+    let argument = Poll { ports: 0, count: 0, timeout: deadline };
+    let pointer = (&raw const argument).expose_provenance() as u64;
+    // SAFETY: Xen reads the structure, which names no ports.
+    let _ = unsafe { hypercall(number::SCHED_OP, [SCHEDOP_POLL, pointer, 0, 0]) };
+}
+
 const _: () = assert!(mem::size_of::<TrapInfo>() == 16);
