@@ -27,6 +27,8 @@ pub enum Value {
     Negative,
     /// A number from 0 to this one.
     AtMost(u64),
+    /// A number from the first to the second of these.
+    Between(u64, u64),
 }
 
 /// The facts of one record, in words and as keys with values.
@@ -64,6 +66,7 @@ impl Value {
             Self::OneOf(values) => values.iter().any(|value| value == got),
             Self::Negative => got.parse::<i64>().is_ok_and(|got| got < 0),
             Self::AtMost(most) => got.parse::<u64>().is_ok_and(|got| got <= *most),
+            Self::Between(least, most) => got.parse::<u64>().is_ok_and(|got| (*least..=*most).contains(&got)),
         }
     }
 
@@ -74,6 +77,7 @@ impl Value {
             Self::OneOf(values) => values.join(" or "),
             Self::Negative => "an error, below 0".to_owned(),
             Self::AtMost(most) => format!("at most {most}"),
+            Self::Between(least, most) => format!("from {least} to {most}"),
         }
     }
 }
