@@ -122,6 +122,19 @@ fn a_guest_that_never_ends_is_ended() {
 }
 
 #[test]
+fn an_image_names_no_folder_of_the_machine_it_was_built_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("image");
+    run(repository(), &["build", "stage1", "--solution", "--out", image.to_str().unwrap()]).with(0);
+    let bytes = std::fs::read(image).unwrap();
+    let holds = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(holds("stages/stage1-console/src/"), "a panic tells its file");
+    for folder in [repository().to_str().unwrap(), &std::env::var("HOME").unwrap()] {
+        assert!(!holds(&format!("{folder}/")), "the image names {folder}");
+    }
+}
+
+#[test]
 fn what_is_typed_comes_back_and_reboot_and_quit_are_obeyed() {
     let mut child =
         harness(repository(), &["run", "stage1", "--solution", "--timeout", "120", "--cmdline", "app=echo"])

@@ -14,11 +14,14 @@
 //!
 //! Three files are exercises: `scan.rs` (3a), `pvclock.rs` (3b) and `timer_queue.rs` (3c). Each is a private module
 //! with public, documented functions in front of it, its only callers. The references are in `solutions/stage3-events`.
-#![cfg_attr(not(test), no_std)]
+#![no_std]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 pub use console;
+pub use memory;
 
 pub mod clock;
 pub mod context;
@@ -64,7 +67,7 @@ use console::{Boot, Entry};
 /// # Panics
 /// If Xen refuses any of it.
 pub fn boot(entry: &Entry) -> &'static Boot {
-    let boot = console::boot(entry);
+    let boot = memory::boot(entry);
     bring_up(&boot.start_info);
     cpu::restore_events(false);
     boot
