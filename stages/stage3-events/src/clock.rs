@@ -117,7 +117,7 @@ pub fn wall() -> Duration {
         let before = version.load(Ordering::Acquire);
         let [seconds, nanoseconds, high] =
             [seconds, nanoseconds, seconds_high].map(|word| word.load(Ordering::Acquire));
-        if before % 2 == 0 && before == version.load(Ordering::Acquire) {
+        if before.is_multiple_of(2) && before == version.load(Ordering::Acquire) {
             let booted = Duration::new(u64::from(high) << 32 | u64::from(seconds), nanoseconds);
             return booted.saturating_add(Duration::from_nanos(system_time()));
         }

@@ -10,7 +10,7 @@
 //! - [`upcall`]: what happens at an event; [`pending`]: which port it was; [`port`]: its handler;
 //! - [`clock`] and [`timer`]: what time it is, and to be called at one;
 //! - [`idle`]: to sleep until something happens;
-//! - [`vcpu`]: all that for each vCPU.
+//! - [`vcpu`]: all that for each vCPU; [`stamp`]: the time and the vCPU in the log.
 //!
 //! Three files are exercises: `scan.rs` (3a), `pvclock.rs` (3b) and `timer_queue.rs` (3c). Each is a private module
 //! with public, documented functions in front of it, its only callers. The references are in `solutions/stage3-events`.
@@ -33,6 +33,7 @@ pub mod idle;
 pub mod pending;
 pub mod port;
 pub mod shared_info;
+pub mod stamp;
 pub mod timer;
 pub mod timer_heap;
 pub mod trap;
@@ -58,8 +59,13 @@ pub use demo::DEMOS;
 pub use xen::{TrapInfo, Virq};
 
 use console::bedrock::cpu;
+use console::bedrock::report::{self, Hooks};
 use console::boot_info::StartInfo;
 use console::{Boot, Entry};
+
+/// What reports know from here on: which vCPU it was, and what stage 2 knows of addresses.
+static HOOKS: Hooks =
+    Hooks { cpu: || cpu::current().id(), stack: memory::region::stack, region: memory::region::region };
 
 // ANCHOR: boot
 /// Brings up stage 3 on top of the stages below it: exceptions, events, the clock, and input by interrupt.
@@ -68,8 +74,11 @@ use console::{Boot, Entry};
 /// If Xen refuses any of it.
 pub fn boot(entry: &Entry) -> &'static Boot {
     let boot = memory::boot(entry);
+    report::set_hooks(&HOOKS);
     bring_up(&boot.start_info);
     cpu::restore_events(false);
+    stamp::start();
+    log::debug!("interruptions save {} bytes of extended state", extended_state::size());
     boot
 }
 // ANCHOR_END: boot

@@ -224,7 +224,7 @@ impl Heap {
 }
 
 impl TimerHeap for Heap {
-    fn len(&self) -> usize {
+    fn length(&self) -> usize {
         self.length
     }
 
