@@ -26,6 +26,7 @@ mod seal;
 mod session;
 mod stage1;
 mod stage2;
+mod stage3;
 mod stages;
 pub mod submission;
 mod tree;
