@@ -25,6 +25,8 @@ pub mod rules;
 mod seal;
 mod session;
 mod stage1;
+mod stage2;
+mod stage3;
 mod stages;
 pub mod submission;
 mod tree;
