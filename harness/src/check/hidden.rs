@@ -7,7 +7,7 @@
 
 use super::expect::{Row, Value};
 use super::results::{Results, Status};
-use crate::course::{Check, Stage, Visibility};
+use crate::course::{Check, LONGEST_CHECK, Stage, Visibility};
 use crate::error::{Context, Error, Kind, Result};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -89,6 +89,9 @@ impl Hidden {
         let exercise = exercise.ok_or_else(|| format!("`{id}` begins with no exercise of the stage and a dot"))?;
         if exercise.checks.iter().any(|check| check.id == id) {
             return Err(format!("there is a check `{id}` already"));
+        }
+        if !(timeout > 0.0 && timeout <= LONGEST_CHECK) {
+            return Err(format!("{id}: its timeout, {timeout}, is not between 0 and {LONGEST_CHECK} seconds"));
         }
         let rows = records.into_iter().map(|record| row(&id, &title, record)).collect::<std::result::Result<_, _>>()?;
         self.expected.insert(id.clone(), rows);

@@ -1,6 +1,7 @@
 //! `harness dev`: for whoever writes the course, not for whoever takes it.
 
 pub mod mutants;
+mod scaffold;
 mod verdicts;
 pub mod verify;
 pub mod view;
@@ -18,6 +19,7 @@ use verify::Verified;
 pub fn command(app: &App, command: &cli::Dev) -> Result<u8> {
     match command {
         cli::Dev::Verify(arguments) => verify_command(app, arguments),
+        cli::Dev::NewExercise(arguments) => scaffold::command(app, arguments),
     }
 }
 

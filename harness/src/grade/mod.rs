@@ -158,11 +158,12 @@ impl Class<'_> {
             return Outcome::Marked(Box::new(results));
         }
         let request = self.request(&entry.student, seed);
-        let mut outcome = attempt(bench, &request, submission);
-        if let Outcome::Infra(_) = outcome {
-            bench.discard();
-            outcome = attempt(bench, &request, submission);
-        }
+        let outcome = twice(|again| {
+            if again {
+                bench.discard();
+            }
+            attempt(bench, &request, submission)
+        });
         let Outcome::Marked(mut results) = outcome else { return outcome };
         let kept = self.keep(entry, &key, &mut results);
         kept.map_or_else(|error| Outcome::Infra(error.to_string()), |()| Outcome::Marked(results))
@@ -225,6 +226,14 @@ fn default_jobs() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
 }
 
+/// Once more where the machine failed: the second word counts.
+fn twice(mut attempt: impl FnMut(bool) -> Outcome) -> Outcome {
+    match attempt(false) {
+        Outcome::Infra(_) => attempt(true),
+        outcome => outcome,
+    }
+}
+
 fn attempt(bench: &mut Bench, request: &Request, submission: &Submission) -> Outcome {
     match check_submission(bench, request, submission) {
         Ok(results) => match infra(&results) {
@@ -270,4 +279,23 @@ fn summary(class: &Class, graded: &[Graded]) -> Result<u8> {
     };
     say(format_args!("next: {next}\n"))?;
     Ok(if infra > 0 { Kind::Fault as u8 } else { u8::from(refused > 0) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_of_the_machine_is_tried_once_more_and_is_no_mark() {
+        let mut tries = Vec::new();
+        let outcome = twice(|again| {
+            tries.push(again);
+            Outcome::Infra("QEMU died".to_owned())
+        });
+        assert!(matches!(outcome, Outcome::Infra(_)));
+        assert_eq!(tries, [false, true]);
+        let recovered = twice(|again| if again { Outcome::Missing } else { Outcome::Infra(String::new()) });
+        assert!(matches!(recovered, Outcome::Missing));
+        assert!(matches!(twice(|_| Outcome::Refused("empty".to_owned())), Outcome::Refused(_)));
+    }
 }
