@@ -64,7 +64,22 @@ pub const ALL: &[Soak] = &[
         unit: "reboots",
         run: cycles::reboot,
     },
+    Soak {
+        name: "events",
+        title: "events sent are events delivered",
+        stage: "stage3",
+        count: 1_000_000,
+        unit: "events",
+        run: events,
+    },
 ];
+
+/// Events between two ports of a guest, which it sends and counts.
+fn events(ground: &mut Ground, count: u64) -> Result<String> {
+    /// What even a busy machine does in a second.
+    const A_SECOND: f64 = 10_000.0;
+    in_guest::run(ground, "loopback", count, count as f64 / A_SECOND)
+}
 
 /// What a soak works on: a test host, and the stage's image in it.
 pub struct Ground<'a> {
