@@ -35,6 +35,8 @@ pub mod pending;
 pub mod port;
 pub mod shared_info;
 pub mod stamp;
+#[cfg(test)]
+mod tests;
 pub mod timer;
 pub mod timer_heap;
 pub mod trap;
