@@ -49,7 +49,7 @@ pub struct Limits {
 impl Limits {
     /// Many times what a stage takes; `scale` is how slow the machine is.
     pub fn scaled(scale: f64) -> Self {
-        Self { cpu: Duration::from_secs_f64((30.0 * scale).max(10.0)), memory: 6 << 30, file: 256 << 20 }
+        Self { cpu: Duration::from_secs_f64((20.0 * scale).max(8.0)), memory: 6 << 30, file: 256 << 20 }
     }
 }
 

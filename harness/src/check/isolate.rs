@@ -18,7 +18,8 @@ pub fn give_partial_credit(bench: &mut Bench, request: &Request, results: &mut R
         }
         bench.app.ui.note(&format!("{id} did not pass together with the other exercises; it runs by itself"));
         let (only, references) = (Some(id.clone()), others(request, &id));
-        let alone = Request { only, references, host_tests: false, ..request.clone() };
+        let log = request.log.with_extension(format!("{id}.log"));
+        let alone = Request { only, references, host_tests: false, log, ..request.clone() };
         let alone = together(bench, &alone)?;
         results.guest_ms += alone.guest_ms;
         let better = alone.exercises.into_iter().find(|result| result.id == id);
@@ -39,7 +40,9 @@ fn spoilt(results: &Results, request: &Request) -> Vec<String> {
     let candidate = |result: &&ExerciseResult| {
         let others = results.exercises.iter().filter(|other| other.id != result.id);
         let wrong_others = others.filter(|other| is_wrong(other.status)).count();
-        let blocked = result.checks.iter().any(|check| check.status == Status::Blocked);
+        // What it blocks itself is its own doing.
+        let blocked = result.checks.iter().any(|check| check.status == Status::Blocked)
+            && !result.checks.iter().any(|check| is_wrong(check.status));
         !result.reference
             && !matches!(result.status, Status::Rule | Status::Infra)
             && (blocked || is_wrong(result.status) && (wrong_others > 0 || request.only.is_some()))

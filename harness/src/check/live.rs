@@ -3,6 +3,7 @@
 //! The console is compared with a snapshot of the reference's, in which everything that differs from boot to boot
 //! is replaced by a word. A difference alone costs no points: a student may say more.
 
+use super::expect::Facts;
 use super::judge::{Evidence, explain};
 use super::results::{CheckResult, Status, Wrong};
 use super::{Request, expect};
@@ -32,6 +33,12 @@ pub fn judge(whole: &mut CheckResult, request: &Request, evidence: &Evidence) {
         let what = "a word drawn from the seed, printed through your console".to_owned();
         wrong.push(Wrong { what, expected: word.clone(), got });
     }
+    let banner = banner(evidence.facts);
+    if !outcome.live.contains(&banner) {
+        let got = outcome.live.iter().find(|line| line.starts_with("Xen ")).cloned();
+        let what = "Xen's version and what it can run, in the banner".to_owned();
+        wrong.push(Wrong { what, expected: banner, got: got.unwrap_or_else(|| "no such line".to_owned()) });
+    }
     if ended != "poweroff" {
         let what = "how the guest ended, as xl tells it".to_owned();
         wrong.push(Wrong { what, expected: "poweroff".to_owned(), got: ended.clone() });
@@ -53,6 +60,11 @@ pub fn judge(whole: &mut CheckResult, request: &Request, evidence: &Evidence) {
 fn live_word(seed: u64, id: &str) -> String {
     let mut rng = expect::rng(seed, id);
     (0..8).map(|_| rng.lowercase()).collect()
+}
+
+/// The line of the banner that takes a hypercall which answers: it says what dom0 says of the same Xen.
+fn banner(facts: &Facts) -> String {
+    format!("Xen {} ({})", facts.xen_version, facts.xen_capabilities.trim_end())
 }
 
 /// Where the snapshot of a stage's console is, from the checkout's root.

@@ -6,6 +6,8 @@
 //! Points come from tier 3 alone.
 
 mod bench;
+mod boot;
+mod compile;
 pub mod expect;
 mod github;
 mod host_tests;
@@ -18,6 +20,7 @@ mod records;
 pub mod report;
 pub mod results;
 pub mod rules;
+mod seal;
 mod session;
 mod stage1;
 mod stages;
@@ -29,14 +32,13 @@ use crate::app::App;
 use crate::cli;
 use crate::course::{Exercise, Selection, Stage};
 use crate::error::{Context, Error, Kind, Result};
-use crate::guest::diagnostics::Diagnostic;
-use crate::guest::symbolize::Symbolizer;
-use crate::guest::{self, Failure, Guest};
 use crate::work::{Base, Work};
 pub use bench::Bench;
+pub(crate) use boot::{boot_anew, expectations};
+pub(crate) use compile::build;
 use results::{CheckResult, ExerciseResult, Results, Status, Totals};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use submission::Submission;
 
@@ -61,6 +63,8 @@ pub struct Request<'a> {
     pub host_tests: bool,
     /// Where the exercises come from, if not from the checkout.
     pub submission: Option<&'a Submission>,
+    /// Where the guest's console is saved, from the checkout's root.
+    pub log: PathBuf,
 }
 
 impl<'a> Request<'a> {
@@ -76,6 +80,7 @@ impl<'a> Request<'a> {
             keep_going: false,
             host_tests: true,
             submission: None,
+            log: Path::new(".harness").join(format!("stage{}.log", stage.number)),
         }
     }
 
@@ -112,6 +117,7 @@ impl<'a> Request<'a> {
 /// Runs `harness check` and returns the exit status.
 pub fn command(app: &App, arguments: &cli::Check) -> Result<u8> {
     let Selection { stage, exercise } = app.course.select(&arguments.selector)?;
+    rules::given::holds(&app.course.root)?;
     let only = arguments.only.as_deref().map(|id| stage.exercise(id)).transpose()?.or(exercise);
     let work = match (&arguments.from, arguments.whose.base) {
         // What was handed in is judged by itself, whatever is in this checkout.
@@ -173,11 +179,11 @@ fn tiers(bench: &mut Bench, request: &Request, results: &mut Results) -> Result<
     let image = bench.start()?;
     results.host.image = image.id.clone();
     results.host.replaced = image.replaced.clone();
-    let Some(guest) = compile(bench, request, results)? else { return Ok(()) };
+    let Some(guest) = compile::compile(bench, request, results)? else { return Ok(()) };
     if request.host_tests && !host_tests_pass(bench.app, request, results)? {
         return Ok(());
     }
-    boot(bench, request, results, &guest)
+    boot::boot(bench, request, results, &guest)
 }
 
 /// Tier 0, on the files that are the student's.
@@ -230,78 +236,6 @@ fn rules_hold(app: &App, request: &Request, results: &mut Results) -> Result<boo
     Ok(hold)
 }
 
-/// Tier 1: the image to boot, or `None` where the work does not compile or its image is not sound.
-fn compile(bench: &mut Bench, request: &Request, results: &mut Results) -> Result<Option<Guest>> {
-    match build(bench, request) {
-        Ok(guest) => {
-            results.image_bytes = Some(guest.sizes.total() as u64);
-            Ok(Some(guest))
-        }
-        Err(Failure::Compile(diagnostics)) => {
-            blame(results, request.stage, &diagnostics);
-            Ok(None)
-        }
-        // The compiler was stopped, or its image is not sound: whose fault it is, isolated runs tell.
-        Err(Failure::Other(error)) if error.kind == Kind::Build && request.keep_going => {
-            results.exercises.iter_mut().for_each(|result| fail_all(result, Status::Build, &error.to_string()));
-            Ok(None)
-        }
-        Err(Failure::Other(error)) => Err(error),
-    }
-}
-
-/// Builds the guest of a check.
-pub(crate) fn build(bench: &mut Bench, request: &Request) -> std::result::Result<Guest, Failure> {
-    let mut features = request.features();
-    features.push("checks".to_owned());
-    let Some(submission) = request.submission else { return bench.app.guest(request.stage, features) };
-    let given = request.mine().filter_map(|exercise| {
-        let text = submission.file(exercise)?.as_deref().ok()?;
-        Some((exercise.id.as_str(), text))
-    });
-    let (app, tree) = (bench.app, bench.tree()?);
-    tree.lay(request.stage, &given.collect::<Vec<_>>(), &request.references)?;
-    tree.lay_below(app.course.below(request.stage), &request.below)?;
-    guest::make(&tree.request(request.stage, features), &app.ui)
-}
-
-/// Puts each of the compiler's errors to the exercise whose file it is in.
-fn blame(results: &mut Results, stage: &Stage, diagnostics: &[Diagnostic]) {
-    let errors = || diagnostics.iter().filter(|diagnostic| diagnostic.error);
-    for result in &mut results.exercises {
-        let own = |diagnostic: &&Diagnostic| diagnostic.file.as_deref().is_some_and(|file| result.file == file);
-        let mine: Vec<&Diagnostic> = errors().filter(own).collect();
-        let Some(first) = mine.first() else { continue };
-        result.line = first.line.map(|line| line as usize);
-        fail_all(result, Status::Build, &rendered(mine.into_iter()));
-    }
-    // An error in a given file follows from an exercise whose signature changed: nobody in particular's.
-    if !results.exercises.iter().any(|result| result.checks.iter().any(|check| check.status == Status::Build)) {
-        let text = rendered(errors());
-        results.exercises.iter_mut().for_each(|result| fail_all(result, Status::Build, &text));
-        // An exercise that is compiled in though not checked: it is the one to mend.
-        let others: Vec<PathBuf> = stage.lab.exercises.iter().map(|exercise| stage.exercise_path(exercise)).collect();
-        let other = errors()
-            .find_map(|error| Some((others.iter().find(|other| error.file.as_ref() == Some(other))?, error.line)));
-        if let (Some((file, line)), [only]) = (other, &mut results.exercises[..]) {
-            only.file.clone_from(file);
-            only.line = line.map(|line| line as usize);
-        }
-    }
-}
-
-/// The compiler's first errors in its own words. Thousands of them say no more.
-fn rendered<'a>(errors: impl Iterator<Item = &'a Diagnostic> + Clone) -> String {
-    const MOST: usize = 10;
-    let mut texts: Vec<&str> = errors.clone().take(MOST).map(|error| error.rendered.trim_end()).collect();
-    let more = errors.count().saturating_sub(MOST);
-    let more = format!("and {more} more");
-    if more != "and 0 more" {
-        texts.push(&more);
-    }
-    texts.join("\n\n")
-}
-
 /// Tier 2. Returns whether to go on.
 fn host_tests_pass(app: &App, request: &Request, results: &mut Results) -> Result<bool> {
     let features = request.features();
@@ -312,81 +246,6 @@ fn host_tests_pass(app: &App, request: &Request, results: &mut Results) -> Resul
     let go_on = tests.status == Status::Pass || request.keep_going;
     results.host_tests = Some(tests);
     Ok(go_on)
-}
-
-/// The verdicts on a guest, from its boot alone.
-pub(crate) fn boot_anew(bench: &mut Bench, request: &Request, guest: &Guest) -> Result<Results> {
-    let mut results = blank(bench.app, request);
-    boot(bench, request, &mut results, guest)?;
-    Ok(results)
-}
-
-/// Everything that the checks of a stage expect for this seed, to tell whether they have changed.
-pub(crate) fn expectations(stage: &Stage, seed: u64) -> String {
-    let checks = stage.lab.exercises.iter().flat_map(|exercise| &exercise.checks);
-    checks.map(|check| format!("{:?}", stages::expected(&check.id, seed, &expect::Facts::default()))).collect()
-}
-
-/// Tier 3.
-fn boot(bench: &mut Bench, request: &Request, results: &mut Results, guest: &Guest) -> Result<()> {
-    let (app, scale) = (bench.app, bench.scale);
-    let root = if request.submission.is_some() { bench.tree()?.root() } else { &app.course.root }.to_owned();
-    let machine = bench.machine()?;
-    let step = app.ui.step(&format!("Running stage {} under Xen", request.stage.number));
-    let plan = plan(request, scale);
-    let image = std::fs::read(&guest.image).on("read", &guest.image)?;
-    let mut domain = xen::XenGuest::new(machine, &image, &request.stage.lab.guest)?;
-    let facts = domain.facts()?;
-    let start = Instant::now();
-    let outcome = session::run(&mut domain, &plan);
-    results.guest_ms = start.elapsed().as_millis() as u64;
-    drop(step);
-    results.host.accelerator = format!("{:?}", machine.accelerator()).to_lowercase();
-    results.host.scale = scale;
-    results.log = save_log(app, request, &outcome)?;
-    let symbols = Symbolizer::open(&guest.elf, &root)?;
-    let snapshot = std::fs::read_to_string(app.course.root.join(live::snapshot_path(request.stage.number))).ok();
-    let xen_log = if outcome.crashed_silently() { machine.settled_xen_log() } else { String::new() };
-    let evidence = judge::Evidence {
-        outcome: &outcome,
-        facts: &facts,
-        symbols: &symbols,
-        xen_log: &xen_log,
-        first_domain: domain.first_domain(),
-        snapshot: snapshot.as_deref().and_then(live::snapshot_text),
-    };
-    judge::judge(results, request, &evidence);
-    drop(domain);
-    if outcome.lost.is_some() {
-        bench.discard();
-    }
-    Ok(())
-}
-
-fn plan(request: &Request, scale: f64) -> session::Plan {
-    let exercises = &request.stage.lab.exercises;
-    let checks = exercises.iter().flat_map(|exercise| &exercise.checks);
-    let timeouts = checks.map(|check| (check.id.clone(), Duration::from_secs_f64(check.timeout * scale)));
-    let left_out = exercises.iter().filter(|exercise| request.only.as_ref().is_some_and(|only| *only != exercise.id));
-    session::Plan {
-        arguments: String::new(),
-        nonce: format!("{:016x}", fastrand::u64(..)),
-        seed: request.seed,
-        skip: left_out.map(|exercise| exercise.id.clone()).collect(),
-        order: exercises.iter().flat_map(|exercise| &exercise.checks).map(|check| check.id.clone()).collect(),
-        timeouts: timeouts.collect(),
-        patience: Duration::from_secs_f64(request.stage.lab.integration.timeout * scale),
-    }
-}
-
-fn save_log(app: &App, request: &Request, outcome: &session::Outcome) -> Result<Option<PathBuf>> {
-    let relative = PathBuf::from(".harness").join(format!("stage{}.log", request.stage.number));
-    let path = app.course.root.join(&relative);
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).on("make", folder)?;
-    }
-    std::fs::write(&path, outcome.log.join("\n") + "\n").on("write", &path)?;
-    Ok(Some(relative))
 }
 
 /// Results in which nothing has been checked yet.

@@ -1,8 +1,10 @@
 //! What a guest under check says, picked out of its console.
 //!
-//! A record is a console line that holds `~<nonce> `; the nonce is new for every boot, so a line without it is
-//! only text. A record carries what was observed. Whether that is right, the host decides.
+//! A record is a console line `~<number> <text> ~<code>`. The code is over number and text, under a key that is new for
+//! every session; numbers only grow. So a line without a right code is only text, and so is a record said again. A
+//! record carries what was observed. Whether that is right, the host decides.
 
+use super::seal::Key;
 use std::collections::BTreeMap;
 
 /// One thing the guest reported.
@@ -36,7 +38,9 @@ pub enum Record {
 
 /// Splits a console into records and text as its bytes arrive.
 pub struct Reader {
-    mark: String,
+    key: Key,
+    /// The least number that the next record may have.
+    next: u64,
     line: Vec<u8>,
     /// The console without its records, line by line, at most [`Reader::KEPT`] of them.
     pub text: Vec<String>,
@@ -50,9 +54,9 @@ impl Reader {
     /// The longest line kept whole.
     const LONGEST: usize = 16 * 1024;
 
-    /// A reader that trusts records with this nonce.
-    pub fn new(nonce: &str) -> Self {
-        Self { mark: format!("~{nonce} "), line: Vec::new(), text: Vec::new(), dropped: 0 }
+    /// A reader that trusts records with codes under this key.
+    pub fn new(key: Key) -> Self {
+        Self { key, next: 0, line: Vec::new(), text: Vec::new(), dropped: 0 }
     }
 
     /// Takes in what the console printed, and returns the records that became complete, each with the number of
@@ -87,13 +91,15 @@ impl Reader {
 
     fn end_line(&mut self) -> Option<(Record, usize)> {
         let line = String::from_utf8_lossy(&std::mem::take(&mut self.line)).trim_end_matches('\r').to_owned();
-        // Reports show these lines: what a guest prints must not steer the terminal of whoever reads them.
-        let line = line.replace(|c: char| c.is_control() && c != '\t', "\u{fffd}");
-        // Text may stand before a record when an exercise left a line unfinished.
-        let (text, record) = match line.split_once(&self.mark) {
-            Some((before, record)) => (before.to_owned(), parse(record)),
-            None => (line, None),
+        let (text, record) = match self.marked(&line) {
+            Some((before, number, record)) => {
+                self.next = number + 1;
+                (before, parse(record))
+            }
+            None => (line.as_str(), None),
         };
+        // Reports show these lines: what a guest prints must not steer the terminal of whoever reads them.
+        let text = text.replace(|c: char| c.is_control() && c != '\t', "\u{fffd}");
         if !text.is_empty() || record.is_none() {
             self.text.push(text);
         }
@@ -104,6 +110,20 @@ impl Reader {
         }
         let before = self.dropped + self.text.len();
         record.map(|record| (record, before))
+    }
+
+    /// The text before a record, its number, and what it says, where the line ends in a record with a right code.
+    fn marked<'a>(&self, line: &'a str) -> Option<(&'a str, u64, &'a str)> {
+        /// Text may stand before a record when an exercise left a line unfinished; but not that much of it.
+        const STARTS: usize = 8;
+        let (marked, code) = line.rsplit_once(" ~")?;
+        let code = u64::from_str_radix(code, 16).ok().filter(|_| code.len() == 16)?;
+        marked.match_indices('~').take(STARTS).find_map(|(at, _)| {
+            let sealed = &marked[at + 1..];
+            let (number, record) = sealed.split_once(' ')?;
+            let number = number.parse().ok().filter(|number| *number >= self.next && *number < u64::MAX)?;
+            (self.key.code(sealed) == code).then_some((&line[..at], number, record))
+        })
     }
 }
 
@@ -127,15 +147,29 @@ fn pairs(text: &str) -> BTreeMap<String, String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// A record as the guest writes it.
+    pub fn sealed(key: &Key, number: u64, text: &str) -> String {
+        let text = format!("{number} {text}");
+        format!("~{text} ~{:016x}", key.code(&text))
+    }
 
     #[test]
     fn records_are_told_from_text_wherever_the_pieces_break() {
-        let console = b"hello\r\n~00ab begin 1a.full\r\nhalf a li~00ab saw 1a.full a=1 b=0x2\r\n~00ab end 1a.full\r\n~ff done\r\n~00ab done\r\n";
+        let key = Key::draw().unwrap();
+        let record = |number, text| sealed(&key, number, text);
+        let console = format!(
+            "hello\r\n{}\r\nhalf a li{}\r\n{}\r\n~9 done ~0123456789abcdef\r\n{}\r\n",
+            record(0, "begin 1a.full"),
+            record(1, "saw 1a.full a=1 b=0x2"),
+            record(2, "end 1a.full"),
+            record(3, "done"),
+        );
         for size in 1..console.len() {
-            let mut reader = Reader::new("00ab");
-            let found = console.chunks(size).flat_map(|piece| reader.feed(piece));
+            let mut reader = Reader::new(key.clone());
+            let found = console.as_bytes().chunks(size).flat_map(|piece| reader.feed(piece));
             let (records, before): (Vec<Record>, Vec<usize>) = found.unzip();
             let seen = BTreeMap::from([("a".into(), "1".into()), ("b".into(), "0x2".into())]);
             let expected = vec![
@@ -146,13 +180,36 @@ mod tests {
             ];
             assert_eq!(records, expected);
             assert_eq!(before, [1, 2, 2, 3]);
-            assert_eq!(reader.text, ["hello", "half a li", "~ff done"]);
+            assert_eq!(reader.text, ["hello", "half a li", "~9 done ~0123456789abcdef"]);
         }
     }
 
     #[test]
+    fn what_was_said_once_cannot_be_said_again_nor_changed() {
+        let key = Key::draw().unwrap();
+        let mut reader = Reader::new(key.clone());
+        let begin = sealed(&key, 4, "begin 1a.full");
+        assert_eq!(reader.feed(format!("{begin}\n").as_bytes()).len(), 1);
+        let others = [
+            begin.clone(),
+            begin.replace("~4 ", "~5 "),
+            begin.replace("1a.full", "1b.full"),
+            sealed(&key, 3, "begin 1a.full"),
+            sealed(&key, u64::MAX, "begin 1a.full"),
+            sealed(&Key::draw().unwrap(), 5, "begin 1a.full"),
+            format!("{}{}", "~".repeat(9), sealed(&key, 5, "done")),
+            "~ ~".to_owned(),
+        ];
+        for other in others {
+            assert_eq!(reader.feed(format!("{other}\n").as_bytes()), [], "{other}");
+        }
+        let quoting = sealed(&key, 5, &format!("panic x.rs:1 it said {begin}"));
+        assert_eq!(reader.feed(format!("{quoting}\n").as_bytes()).len(), 1);
+    }
+
+    #[test]
     fn a_flood_without_line_ends_is_bounded() {
-        let mut reader = Reader::new("00");
+        let mut reader = Reader::new(Key::default());
         for _ in 0..2000 {
             reader.feed(&[b'x'; 65536]);
         }
@@ -161,8 +218,9 @@ mod tests {
 
     #[test]
     fn a_panic_keeps_its_message() {
-        let mut reader = Reader::new("00");
-        let records = reader.feed(b"~00 panic src/ring.rs:12 index out of bounds: the len is 4\n");
+        let mut reader = Reader::new(Key::default());
+        let record = sealed(&Key::default(), 0, "panic src/ring.rs:12 index out of bounds: the len is 4");
+        let records = reader.feed(format!("{record}\n").as_bytes());
         let place = "src/ring.rs:12".to_owned();
         let message = "index out of bounds: the len is 4".to_owned();
         assert_eq!(records, [(Record::Panic { place, message }, 0)]);

@@ -6,7 +6,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "as in every test; helpers are no test functions")]
 
 mod common;
+mod corpus;
 mod faults;
+mod handout;
 mod lab;
 mod machine;
 mod run;

@@ -33,11 +33,14 @@ pub fn arguments(rng: &mut Rng) -> Vec<Row> {
     ]
 }
 
-pub fn errors() -> Vec<Row> {
+pub fn errors(facts: &Facts) -> Vec<Row> {
+    let capabilities = hex(facts.xen_capabilities.as_bytes());
+    let row = |what: &str, case: &str, result: i64| Row::new(what).is("case", case).is("result", result);
     vec![
-        Row::new("a hypercall that does not exist (ENOSYS)").is("case", "unknown").is("result", -38),
-        Row::new("a pointer to unmapped memory (EFAULT)").is("case", "unmapped").is("result", -14),
-        Row::new("an event to a closed port (EINVAL)").is("case", "closed").is("result", -22),
+        row("a hypercall that does not exist (ENOSYS)", "unknown", -38),
+        row("a pointer to memory that is not mapped (EFAULT)", "unmapped", -14),
+        row("an event to a closed port (EINVAL)", "closed", -22),
+        row("a pointer to memory that is mapped", "mapped", 0).is("capabilities", capabilities),
     ]
 }
 

@@ -26,7 +26,7 @@ pub fn expected(check: &str, seed: u64, facts: &Facts) -> Vec<Row> {
         "1b.tokens" => start_info::tokens(&mut rng),
         "1c.version" => hypercall::version(facts),
         "1c.arguments" => hypercall::arguments(&mut rng),
-        "1c.errors" => hypercall::errors(),
+        "1c.errors" => hypercall::errors(facts),
         "1c.events" => hypercall::events(),
         "1c.registers" => hypercall::registers(&mut rng, facts),
         "1c.memory" => hypercall::memory(&mut rng),

@@ -28,6 +28,8 @@ mod region;
 pub mod report;
 #[cfg(feature = "checks")]
 mod reporter;
+#[cfg(feature = "checks")]
+mod seal;
 mod start;
 mod symbols;
 mod trap;
@@ -35,7 +37,7 @@ mod trap;
 pub use frames::machine_to_physical;
 pub use image::Image;
 pub use raw_start_info::START_INFO_SIZE;
-pub use start::{boot_stack, boot_stack_guard};
+pub use start::{boot_stack, boot_stack_guard, first_ticks};
 pub use symbols::{Symbol, lookup as lookup_symbol};
 pub use trap::TrapFrame;
 
@@ -82,6 +84,16 @@ pub fn offer_processor() {
     const SCHEDOP_YIELD: u64 = 0;
     // SAFETY: yielding takes no pointer and changes nothing.
     unsafe { raw_hypercall(number::SCHED_OP, [SCHEDOP_YIELD, 0, 0, 0]) };
+}
+
+/// What the debug registers of a further vCPU hold from its start: `debugreg` in `struct vcpu_guest_context`. In a check
+/// run, records that are written there need it.
+pub fn debug_registers() -> [u64; 8] {
+    #[cfg(feature = "checks")]
+    let [a, b, c, d] = seal::given_away().map(u64::from);
+    #[cfg(not(feature = "checks"))]
+    let [a, b, c, d] = [0; 4];
+    [a, b, c, d, 0, 0, 0, 0]
 }
 
 /// Makes a program bootable: `console::entry!("stage 1: console", main)`, with `fn main(entry: Entry)`.

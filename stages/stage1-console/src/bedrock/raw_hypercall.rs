@@ -44,6 +44,10 @@ pub(super) unsafe fn raw_hypercall(_number: u64, _arguments: [u64; 4]) -> i64 {
 /// The numbers of the hypercalls that the bedrock makes (`public/xen.h`).
 pub(super) mod number {
     pub(in super::super) const SET_TRAP_TABLE: u64 = 0;
+    #[cfg(feature = "checks")]
+    pub(in super::super) const SET_DEBUGREG: u64 = 8;
+    #[cfg(feature = "checks")]
+    pub(in super::super) const GET_DEBUGREG: u64 = 9;
     pub(in super::super) const UPDATE_VA_MAPPING: u64 = 14;
     #[cfg(guest)]
     pub(in super::super) const XEN_VERSION: u64 = 17;

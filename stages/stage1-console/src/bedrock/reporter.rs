@@ -1,8 +1,9 @@
 //! The records of a check run: what was observed, for the harness to judge.
 //!
-//! The harness boots an image built with feature `checks` with one more token on the command line, `check=<16
-//! hex digits>:<seed>[:skip=<id>,<id>...]`. The digits, the nonce, begin every record, so that nothing else
-//! that is printed can pass for one. A record says what came out, never whether it was right: the harness works
+//! The harness boots an image built with feature `checks` with one more token on the command line, `check=<64
+//! hex digits>:<seed>[:skip=<id>,<id>...]`. The digits are a key in two halves. A record is a line `~<number> <text>
+//! ~<16 hex digits>`; the digits at its end are a code over number and text under that key (see `seal`), so that nothing
+//! else that is printed can pass for one. A record says what came out, never whether it was right: the harness works
 //! that out anew from the seed.
 //!
 //! Invariant: the token is wiped before any exercise runs, and the one [`Reporter`] belongs to the program that
@@ -15,10 +16,12 @@ use fastrand::Rng;
 
 use super::raw_ring::{self, RawConsole};
 use super::raw_start_info::{COMMAND_LINE, RawStartInfo};
+use super::seal::{self, Half, Seal};
 
 /// For the reports of panics and faults, which have no [`Reporter`] at hand.
 static CHECKING: AtomicBool = AtomicBool::new(false);
-static NONCE: AtomicU64 = AtomicU64::new(0);
+/// Records so far: each has its own number, and so its own code.
+static RECORDS: AtomicU64 = AtomicU64::new(0);
 
 const TOKEN_SIZE: usize = COMMAND_LINE.end - COMMAND_LINE.start;
 
@@ -32,13 +35,20 @@ pub struct Reporter {
 impl Reporter {
     /// Takes the token off the command line, and wipes it there. `None` without one: an ordinary run.
     pub(super) fn take(start_info: RawStartInfo) -> Option<Self> {
+        let taken = Self::read(start_info);
+        seal::forget();
+        taken
+    }
+
+    #[inline(never)]
+    fn read(start_info: RawStartInfo) -> Option<Self> {
         let mut line: [u8; TOKEN_SIZE] = core::array::from_fn(|index| start_info.byte(COMMAND_LINE.start + index));
         let token = cut_token(&mut line)?;
         for (index, byte) in line.into_iter().enumerate() {
             start_info.set_byte(COMMAND_LINE.start + index, byte);
         }
-        let (nonce, seed, skip) = parse(&token)?;
-        NONCE.store(nonce, Ordering::Relaxed);
+        let Token { kept, given_away, seed, skip } = Token::parse(&token)?;
+        seal::keep(kept, given_away);
         CHECKING.store(true, Ordering::Release);
         Some(Self { seed, skip })
     }
@@ -48,9 +58,9 @@ impl Reporter {
         if self.skips(id) {
             return;
         }
-        record(format_args!("begin {id}"));
+        tell(format_args!("begin {id}"));
         check(&mut self.rng(id), &Record { id });
-        record(format_args!("end {id}"));
+        tell(format_args!("end {id}"));
     }
 
     /// The random numbers of a check, which the harness draws as well.
@@ -61,7 +71,7 @@ impl Reporter {
     /// Says that all checks have run, and sees to it that dom0 has read so: the live console comes next, and an
     /// exercise that ruins the ring takes with it what is still in there.
     pub fn done(self) {
-        record(format_args!("done"));
+        tell(format_args!("done"));
         raw_ring::drain();
     }
 
@@ -80,7 +90,7 @@ pub struct Record {
 impl Record {
     /// Records observations: `key=value` pairs, numbers in decimal or with `0x`, bytes as [`Hex`].
     pub fn saw(&self, observations: fmt::Arguments<'_>) {
-        record(format_args!("saw {} {observations}", self.id));
+        tell(format_args!("saw {} {observations}", self.id));
     }
 }
 
@@ -96,24 +106,34 @@ impl fmt::Display for Hex<'_> {
     }
 }
 
+/// Writes one record, and leaves nothing of how it was made where the next exercise could look.
+fn tell(content: fmt::Arguments<'_>) {
+    record(content);
+    seal::forget();
+}
+
 /// Writes one record, a line of its own whatever it holds. Nothing in an ordinary run.
+#[inline(never)]
 pub(super) fn record(content: fmt::Arguments<'_>) {
     if CHECKING.load(Ordering::Acquire) {
         raw_ring::start_line();
-        let _ = write!(OneLine, "~{:016x} {content}", NONCE.load(Ordering::Relaxed));
-        let _ = RawConsole.write_str("\n");
+        let _ = RawConsole.write_str("~");
+        let mut line = OneLine(Seal::new());
+        let _ = write!(line, "{} {content}", RECORDS.fetch_add(1, Ordering::Relaxed));
+        let _ = writeln!(RawConsole, " ~{:016x}", line.0.finish());
     }
 }
 
-struct OneLine;
+/// Prints text without anything that would end the line, and takes it into the record's code.
+struct OneLine(Seal);
 
 impl Write for OneLine {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for part in text.split_inclusive(char::is_control) {
             let kept = part.trim_end_matches(char::is_control);
-            RawConsole.write_str(kept)?;
-            if kept.len() < part.len() {
-                RawConsole.write_str(" ")?;
+            for text in [kept, if kept.len() < part.len() { " " } else { "" }] {
+                self.0.add(text.as_bytes());
+                RawConsole.write_str(text)?;
             }
         }
         Ok(())
@@ -139,16 +159,35 @@ fn cut_token(line: &mut [u8; TOKEN_SIZE]) -> Option<[u8; TOKEN_SIZE]> {
     Some(token)
 }
 
-fn parse(token: &[u8; TOKEN_SIZE]) -> Option<(u64, u64, [u8; TOKEN_SIZE])> {
-    let text = token.split(|byte| *byte == 0).next()?;
-    let mut parts = core::str::from_utf8(text).ok()?.split(':');
-    let nonce = u64::from_str_radix(parts.next()?, 16).ok()?;
-    let seed = parts.next()?.parse().ok()?;
-    let mut skip = [0; TOKEN_SIZE];
-    if let Some(list) = parts.next().and_then(|part| part.strip_prefix("skip=")) {
-        skip[..list.len()].copy_from_slice(list.as_bytes());
+/// What the token says.
+struct Token {
+    kept: Half,
+    given_away: Half,
+    seed: u64,
+    skip: [u8; TOKEN_SIZE],
+}
+
+impl Token {
+    fn parse(token: &[u8; TOKEN_SIZE]) -> Option<Self> {
+        let text = token.split(|byte| *byte == 0).next()?;
+        let mut parts = core::str::from_utf8(text).ok()?.split(':');
+        let key = parts.next()?;
+        let (kept, given_away) = (half(key.get(..32)?)?, half(key.get(32..64)?)?);
+        let seed = parts.next()?.parse().ok()?;
+        let mut skip = [0; TOKEN_SIZE];
+        if let Some(list) = parts.next().and_then(|part| part.strip_prefix("skip=")) {
+            skip[..list.len()].copy_from_slice(list.as_bytes());
+        }
+        Some(Self { kept, given_away, seed, skip })
     }
-    Some((nonce, seed, skip))
+}
+
+fn half(digits: &str) -> Option<Half> {
+    let mut half = [0; 4];
+    for (index, number) in half.iter_mut().enumerate() {
+        *number = u32::from_str_radix(digits.get(8 * index..8 * index + 8)?, 16).ok()?;
+    }
+    Some(half)
 }
 
 /// The hash by which each check gets random numbers of its own (FNV-1a, 64 bits).
@@ -184,10 +223,10 @@ mod tests {
     #[test]
     fn a_skip_names_a_check_or_an_exercise() {
         let mut token = [0; TOKEN_SIZE];
-        let text = b"00000000000000ff:7:skip=1a.fits,1c";
+        let text = b"0000000100000002000000030000000400000005000000060000000700000008:7:skip=1a.fits,1c";
         token[..text.len()].copy_from_slice(text);
-        let (nonce, seed, skip) = parse(&token).unwrap();
-        assert_eq!((nonce, seed), (255, 7));
+        let Token { kept, given_away, seed, skip } = Token::parse(&token).unwrap();
+        assert_eq!((kept, given_away, seed), ([1, 2, 3, 4], [5, 6, 7, 8], 7));
         let reporter = Reporter { seed, skip };
         assert!(reporter.skips("1a.fits") && reporter.skips("1c.order"));
         assert!(!reporter.skips("1a.full") && !reporter.skips("1b.magic"));

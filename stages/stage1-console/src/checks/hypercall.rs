@@ -68,7 +68,8 @@ fn arguments(rng: &mut Rng, record: &Record) {
 ///
 /// Draws: `unknown = rng.u64(64..4096)`; `unmapped = rng.u64(1..0x10000) * 4096`; `closed =
 /// rng.u32(512..1000)`. Records `result` for each `case`. `unknown`: hypercall number `unknown`: -38.
-/// `unmapped`: the capabilities into that address: -14. `closed`: an event to that port: -22.
+/// `unmapped`: the capabilities into that address: -14. `closed`: an event to that port: -22. `mapped`: the
+/// capabilities into a buffer, with their text as `capabilities`: an error says little of one that only knows errors.
 fn errors(rng: &mut Rng, record: &Record) {
     const CAPABILITIES: u64 = 3;
     const EVTCHNOP_SEND: u64 = 4;
@@ -85,6 +86,11 @@ fn errors(rng: &mut Rng, record: &Record) {
         let result = unsafe { xen::hypercall(number, arguments) };
         record.saw(format_args!("case={case} result={}", plain(result)));
     }
+    let mut buffer = [0u8; xen::CAPABILITIES_SIZE];
+    // SAFETY: Xen writes a text of at most 1024 bytes.
+    let result = unsafe { xen::hypercall(number::XEN_VERSION, [CAPABILITIES, address(&mut buffer), 0, 0]) };
+    let capabilities = Hex(before_nul(&buffer));
+    record.saw(format_args!("case=mapped result={} capabilities={capabilities}", plain(result)));
 }
 
 /// An event channel's life.

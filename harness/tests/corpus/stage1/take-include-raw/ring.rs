@@ -1,0 +1,1 @@
+r#include!("../../../solutions/stage1-console/ring.rs");

@@ -1,0 +1,1 @@
+include!("../../../solutions/stage1-console/ring.rs");

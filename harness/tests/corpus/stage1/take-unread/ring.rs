@@ -1,0 +1,2 @@
+#!/bin/cargo (
+include!("/etc/passwd");
