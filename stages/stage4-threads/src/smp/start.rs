@@ -3,7 +3,7 @@
 //! Invariant: everything that a vCPU needs for its first exception or event is there before it starts.
 
 use core::fmt;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 
 use alloc::boxed::Box;
@@ -69,6 +69,10 @@ impl From<Errno> for StartError {
 /// Starts all vCPUs but the first, which this runs on, and waits until they are up. One that can't be started is named, and left
 /// out.
 pub(crate) fn start_all() {
+    static STARTED: AtomicBool = AtomicBool::new(false);
+    if STARTED.swap(true, Ordering::Relaxed) {
+        return;
+    }
     let count = xen::vcpu_count().min(MOST as u32);
     println!("cpu 0 up");
     let started: Vec<u32> = (1..count)
