@@ -30,7 +30,10 @@ pub fn boot(entry: &Entry) -> &'static Boot {
 fn start_threads() -> Result<(), SpawnError> {
     let main = thread::adopt_main().ok_or(SpawnError::OutOfMemory)?;
     let idle = thread::first_idle()?;
-    scheduler::adopt(main, idle);
+    let scheduler = scheduler::adopt(main, idle);
+    if let Err(error) = smp::let_others_interrupt(scheduler) {
+        panic!("the first vCPU can't be interrupted: {error}");
+    }
     report::start();
     memory::tlb::set_flush(smp::flush_everywhere);
     events::upcall::set_resume(scheduler::resume);
