@@ -25,6 +25,8 @@ pub enum Value {
     OneOf(Vec<String>),
     /// A number below zero.
     Negative,
+    /// A number from 0 to this one.
+    AtMost(i64),
 }
 
 /// The facts of one record, in words and as keys with values.
@@ -61,6 +63,7 @@ impl Value {
             Self::NumberOtherThan(value) => got.parse::<i64>().is_ok_and(|got| got != *value),
             Self::OneOf(values) => values.iter().any(|value| value == got),
             Self::Negative => got.parse::<i64>().is_ok_and(|got| got < 0),
+            Self::AtMost(most) => got.parse::<i64>().is_ok_and(|got| (0..=*most).contains(&got)),
         }
     }
 
@@ -70,6 +73,7 @@ impl Value {
             Self::NumberOtherThan(value) => format!("a number other than {value}"),
             Self::OneOf(values) => values.join(" or "),
             Self::Negative => "an error, below 0".to_owned(),
+            Self::AtMost(most) => format!("at most {most}"),
         }
     }
 }

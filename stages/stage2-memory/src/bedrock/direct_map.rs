@@ -113,9 +113,7 @@ impl DirectMap {
                     return None;
                 };
                 let only = tables::index(address, 2);
-                fill(direct_map(level2).cast(), |index| {
-                    if index == only { table_entry(level1) } else { Entry::EMPTY }
-                });
+                fill(direct_map(level2).cast(), |index| if index == only { table_entry(level1) } else { Entry::EMPTY });
                 requests[..2].copy_from_slice(&[read_only(level1), read_only(level2)]);
                 requests[2] = Request::new(level3, tables::index(address, 3), table_entry(level2));
                 3
