@@ -45,6 +45,8 @@ mod models;
 #[cfg(not(loom))]
 pub mod thread;
 pub mod time;
+#[cfg(all(feature = "checks", not(loom)))]
+pub mod under_test;
 pub mod wait_queue;
 
 #[cfg_attr(feature = "ref-run-queue", path = "../../../solutions/stage4-threads/run_queue.rs")]
@@ -69,4 +71,4 @@ pub use demo::DEMOS;
 #[cfg(not(loom))]
 pub use scheduler::{set_slice, slice};
 #[cfg(not(loom))]
-pub use start::boot;
+pub use start::{boot, prepare};
