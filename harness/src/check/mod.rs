@@ -10,6 +10,7 @@ mod boot;
 mod compile;
 pub mod expect;
 mod github;
+mod gradescope;
 pub mod hidden;
 mod host_tests;
 mod isolate;
