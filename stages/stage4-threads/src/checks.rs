@@ -7,8 +7,8 @@
 //! Draws are written as the calls of `fastrand::Rng`, seeded with the run's seed XOR the FNV-1a hash of the check's id.
 //! Numbers are recorded in decimal; a list is joined by commas, and `-` if it is empty.
 //!
-//! Invariant: until `done`, nothing is printed but records. All checks but the last, `4c.threads`, run before the kernel is up, on
-//! private objects and without a heap; that one brings the kernel up without a word.
+//! Invariant: until `done`, nothing is printed but records. All checks but `4c.threads` use private objects and no heap; that one
+//! brings the kernel up without a word.
 
 use core::fmt;
 
@@ -24,11 +24,11 @@ mod vcpu_context;
 /// Runs all checks. Returns the word that the live console is to say.
 pub fn run(reporter: Reporter, entry: &console::Entry) -> [u8; 8] {
     let word = live_word(&mut reporter.rng("4.live"));
+    switch::run(&reporter);
     run_queue::run(&reporter);
     locks::run(&reporter);
-    vcpu_context::run(&reporter);
-    switch::run(&reporter);
     together::run(&reporter, entry);
+    vcpu_context::run(&reporter);
     reporter.done();
     word
 }

@@ -114,7 +114,9 @@ pub fn steal(rng: &mut Rng) -> Vec<Row> {
     (0..20).for_each(|item| queue.put(rng.usize(..LEVELS), item));
     let modulus = rng.u64(2..=4);
     let rest = rng.u64(..modulus);
-    (0..3).for_each(|_| drop(queue.pick()));
+    for _ in 0..3 {
+        queue.pick();
+    }
     let stolen: Vec<u64> = std::iter::from_fn(|| queue.steal(|item| item % modulus == rest)).collect();
     let row = Row::new(format!("a thief of items that are {rest} modulo {modulus}")).is("stolen", list(stolen));
     vec![row.is("counts", list(queue.counts.map(u64::from))).is("occupied", queue.occupied())]
