@@ -68,7 +68,7 @@ use console::{Boot, Entry};
 
 /// What reports know from here on: which vCPU it was, and what stage 2 knows of addresses.
 static HOOKS: Hooks =
-    Hooks { cpu: || cpu::current().id(), stack: memory::region::stack, region: memory::region::region };
+    Hooks { cpu: || cpu::current().id(), stack: memory::region::stack, region: memory::region::region, thread: || None };
 
 // ANCHOR: boot
 /// Brings up stage 3 on top of the stages below it: exceptions, events, the clock, and input by interrupt.
@@ -76,12 +76,25 @@ static HOOKS: Hooks =
 /// # Panics
 /// If Xen refuses any of it.
 pub fn boot(entry: &Entry) -> &'static Boot {
-    let boot = memory::boot(entry);
-    report::set_hooks(&HOOKS);
-    bring_up(&boot.start_info);
-    cpu::restore_events(false);
-    stamp::start();
+    memory::boot(entry);
+    let boot = prepare(entry);
     log::debug!("interruptions save {} bytes of extended state", extended_state::size());
+    boot
+}
+
+/// All of [`boot`], of this stage and those below, without a word about it. The second call does nothing.
+///
+/// # Panics
+/// As [`boot`].
+pub fn prepare(entry: &Entry) -> &'static Boot {
+    static UP: spin::Once<()> = spin::Once::new();
+    let boot = memory::prepare(entry);
+    UP.call_once(|| {
+        report::set_hooks(&HOOKS);
+        bring_up(&boot.start_info);
+        cpu::restore_events(false);
+        stamp::start();
+    });
     boot
 }
 // ANCHOR_END: boot
