@@ -93,8 +93,8 @@ fn overview(stage: &Stage, graded: &[Graded]) -> String {
         let mut points: Vec<u32> = marked.iter().map(|results| results.totals.points).collect();
         points.sort_unstable();
         let mean = f64::from(points.iter().sum::<u32>()) / points.len() as f64;
-        let median = points[points.len() / 2];
-        let _ = writeln!(text, "Points of {}: mean {mean:.1}, median {median}.\n", stage.points());
+        let median = f64::from(points[points.len() / 2] + points[(points.len() - 1) / 2]) / 2.0;
+        let _ = writeln!(text, "Points of {}: mean {mean:.1}, median {median:.1}.\n", stage.points());
         checks(&mut text, &marked);
     }
     others(&mut text, graded);

@@ -23,6 +23,7 @@ extern crate std;
 pub use console;
 pub use memory;
 
+mod bench;
 pub mod clock;
 pub mod context;
 pub mod demo;
@@ -104,5 +105,6 @@ pub fn bring_up(start_info: &StartInfo<'_>) {
             Err(error) => panic!("the console can't interrupt: {error}"),
         }
         console::idle::set_wait(idle::wait_until);
+        console::bench::register(bench::BENCHMARKS);
     });
 }
