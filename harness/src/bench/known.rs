@@ -45,6 +45,11 @@ pub const ALL: &[Known] = &[
     beside("hypercall", "the shortest hypercall", "system-call"),
     plain("event-send-refused", "event to no port"),
     plain("console-write-64", "64 bytes into a console ring"),
+    plain("event-loopback", "event to its handler"),
+    plain("event-round-trip", "event to its handler and back"),
+    plain("clock-read", "reading the clock"),
+    plain("timer-set-cancel", "setting a timer and cancelling it"),
+    plain("timer-late", "a timer's lateness"),
 ];
 
 /// What is known of `name`.

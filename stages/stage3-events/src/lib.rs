@@ -23,6 +23,7 @@ extern crate std;
 pub use console;
 pub use memory;
 
+mod bench;
 pub mod clock;
 pub mod context;
 pub mod demo;
@@ -77,7 +78,9 @@ static HOOKS: Hooks =
 pub fn boot(entry: &Entry) -> &'static Boot {
     let boot = memory::boot(entry);
     report::set_hooks(&HOOKS);
+    console::bench::register(bench::BENCHMARKS);
     bring_up(&boot.start_info);
+    clock::start();
     cpu::restore_events(false);
     stamp::start();
     log::debug!("interruptions save {} bytes of extended state", extended_state::size());
@@ -99,7 +102,6 @@ pub fn bring_up(start_info: &StartInfo<'_>) {
         if let Err(error) = vcpu::start().and_then(|()| vcpu::register(cpu::current())) {
             panic!("the first vCPU can't take events: {error}");
         }
-        clock::start();
         // Its event needs no handler: that it interrupts is enough to end a wait.
         match port::adopt(start_info.console_evtchn, |_| {}, 0) {
             Ok(binding) => core::mem::forget(binding),
