@@ -7,7 +7,7 @@ mod outputs;
 mod student;
 
 pub use grade::Grade;
-pub use instructor::{Bless, Handout};
+pub use instructor::{Bless, Export, Handout, NewExercise};
 pub use measure::{Bench, BenchFormat, Soak};
 pub use outputs::{Format, Outputs};
 pub use student::{Completions, Diff, Explain, Hint, Man, Reset, Solution, Submit, Watch};
@@ -73,6 +73,8 @@ pub enum Command {
     Doctor(Doctor),
     /// Makes what a class gets when a stage opens.
     Handout(Handout),
+    /// Writes the exercises of a class for a program that looks for copies.
+    Export(Export),
     /// Takes what the reference does now as what it has to do, and shows what changed.
     Bless(Bless),
     /// For whoever writes the course.
@@ -225,6 +227,8 @@ pub struct Doctor {
 pub enum Dev {
     /// Proves that the checks tell right from wrong: starters, references, each left out, and mutants.
     Verify(Verify),
+    /// Lays out an exercise: starter, reference, wrapper, checks on both sides, entry in the manifest.
+    NewExercise(NewExercise),
 }
 
 /// `harness dev verify`.

@@ -52,6 +52,7 @@ pub mod progress;
 pub mod reset;
 pub mod run;
 pub mod sandbox;
+pub mod similarity;
 pub mod soak;
 pub mod solution;
 pub mod status;

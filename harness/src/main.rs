@@ -9,7 +9,7 @@ use harness::{
     bench, bless, book, build, check, completions, dev, diff, doctor, explain, grade, handout, hint, host_command,
     interrupt, list, man, next, reset, run,
 };
-use harness::{soak, solution, status, submit, watch};
+use harness::{similarity, soak, solution, status, submit, watch};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -60,6 +60,7 @@ fn perform(cli: &Cli) -> Result<u8, Error> {
         Some(Command::Book(arguments)) => book::command(&app, arguments),
         Some(Command::Doctor(arguments)) => doctor::command(&app, arguments),
         Some(Command::Handout(arguments)) => handout::command(&app, arguments),
+        Some(Command::Export(arguments)) => similarity::command(&app, arguments),
         Some(Command::Bless(arguments)) => bless::command(&app, arguments),
         Some(Command::Dev { command }) => dev::command(&app, command),
         Some(Command::Host { command }) => host_command::command(&app, command),

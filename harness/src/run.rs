@@ -2,11 +2,14 @@
 
 use crate::app::App;
 use crate::cli;
+use crate::course::Stage;
 use crate::error::{Context, Error, Kind, Result};
 use crate::guest::Guest;
 use crate::guest::crash::{Crash, stacks};
 use crate::guest::symbolize::Symbolizer;
-use crate::machine::{self, Action, CreateOptions, Deadlines, Disk, Event, Machine, Reason, Vif};
+use crate::machine::{
+    self, Action, CreateOptions, Deadlines, Disk, Event, LARGE_HOST_MIB, Machine, Reason, SMALL_HOST_MIB, Vif,
+};
 use crate::stream::Annotated;
 use crate::terminal::{self, Key, Raw};
 use crate::ui::tell;
@@ -20,9 +23,6 @@ use std::time::{Duration, Instant};
 /// The guest's name in the test host, and its kernel's place there.
 const NAME: &str = "guest";
 const KERNEL: &str = "/images/guest";
-/// What the small test host leaves to guests, in MiB, and the large one.
-const SMALL: u64 = 1400;
-const LARGE: u64 = 8800;
 
 /// Runs the command and returns the exit status.
 pub fn command(app: &App, arguments: &cli::Run) -> Result<u8> {
@@ -34,7 +34,7 @@ pub fn command(app: &App, arguments: &cli::Run) -> Result<u8> {
     tell(guest.sizes);
     let gdb = arguments.gdb.then(free_port).transpose()?;
     let options = machine::Options {
-        large: memory > SMALL,
+        large: memory > SMALL_HOST_MIB,
         counted: false,
         forwards: arguments.forward.iter().map(|&(host, guest)| machine::Forward { host, guest }).collect(),
         online: true,
@@ -45,7 +45,7 @@ pub fn command(app: &App, arguments: &cli::Run) -> Result<u8> {
     let image = std::fs::read(&guest.image).on("read", &guest.image)?;
     machine.agent().put(KERNEL, &image)?;
     let disks = put_disks(&machine, disks)?;
-    machine.agent().create(&domain(arguments, disks.clone(), gdb.is_some()))?;
+    machine.agent().create(&domain(arguments, stage, disks.clone(), app.style.decorated))?;
     if let Some(port) = gdb {
         wait_for_gdb(&machine, port, &guest)?;
         machine.agent().unpause(NAME)?;
@@ -65,8 +65,8 @@ fn memory(arguments: &cli::Run) -> Result<u64> {
         "a guest needs memory: at least 4 MiB".to_owned()
     } else if most < arguments.memory {
         format!("--maxmem {most} is less than --memory {}", arguments.memory)
-    } else if most > LARGE {
-        format!("{most} MiB is more than the test host can give: it has {LARGE} MiB for guests")
+    } else if most > LARGE_HOST_MIB {
+        format!("{most} MiB is more than the test host can give: it has {LARGE_HOST_MIB} MiB for guests")
     } else {
         return Ok(most);
     };
@@ -108,20 +108,30 @@ fn fetch_disks(machine: &Machine, arguments: &cli::Run, disks: &[Disk]) -> Resul
     Ok(())
 }
 
-fn domain(arguments: &cli::Run, disks: Vec<Disk>, paused: bool) -> CreateOptions {
+fn domain(arguments: &cli::Run, stage: &Stage, disks: Vec<Disk>, color: bool) -> CreateOptions {
     let mut options = CreateOptions::new(NAME, KERNEL);
-    options.cmdline.clone_from(&arguments.cmdline);
+    options.cmdline = command_line(&arguments.cmdline, color);
     // Checked against the test host's size before.
     options.memory_mib = u32::try_from(arguments.memory).unwrap_or(u32::MAX);
     options.maxmem_mib = arguments.maxmem.and_then(|mib| u32::try_from(mib).ok());
     options.vcpus = arguments.vcpus;
+    options.max_event_channels = stage.lab.guest.event_channels;
     options.vifs = if arguments.forward.is_empty() { Vec::new() } else { vec![Vif::default()] };
     options.disks = disks;
-    options.paused = paused;
+    options.paused = arguments.gdb;
     options.on_reboot = Action::Restart;
     // What a guest has printed is still in its ring when Xen crashes it, and goes with the domain.
     options.on_crash = Action::Preserve;
     options
+}
+
+/// What the guest is told: where its console is shown on a terminal, that its log may have colours.
+fn command_line(given: &str, color: bool) -> String {
+    if color && !given.contains("color=") {
+        format!("{given} color=on").trim_start().to_owned()
+    } else {
+        given.to_owned()
+    }
 }
 
 /// A port that is free now. Somebody may take it before QEMU does, which QEMU then says.
@@ -270,5 +280,18 @@ fn conclude(end: &End, machine: &Machine, symbolizer: &Symbolizer, beginning: &s
             tell(format_args!("[no end within {seconds} s; the guest was ended]"));
             Ok(Kind::Guest as u8)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guest_on_a_terminal_may_use_colours_unless_told_otherwise() {
+        assert_eq!(command_line("app=hello", true), "app=hello color=on");
+        assert_eq!(command_line("", true), "color=on");
+        assert_eq!(command_line("color=off", true), "color=off");
+        assert_eq!(command_line("app=hello", false), "app=hello");
     }
 }

@@ -26,7 +26,9 @@ pub enum Value {
     /// A number below zero.
     Negative,
     /// A number from 0 to this one.
-    AtMost(i64),
+    AtMost(u64),
+    /// A number from the first to the second of these.
+    Between(u64, u64),
 }
 
 /// The facts of one record, in words and as keys with values.
@@ -63,7 +65,8 @@ impl Value {
             Self::NumberOtherThan(value) => got.parse::<i64>().is_ok_and(|got| got != *value),
             Self::OneOf(values) => values.iter().any(|value| value == got),
             Self::Negative => got.parse::<i64>().is_ok_and(|got| got < 0),
-            Self::AtMost(most) => got.parse::<i64>().is_ok_and(|got| (0..=*most).contains(&got)),
+            Self::AtMost(most) => got.parse::<u64>().is_ok_and(|got| got <= *most),
+            Self::Between(least, most) => got.parse::<u64>().is_ok_and(|got| (*least..=*most).contains(&got)),
         }
     }
 
@@ -74,6 +77,7 @@ impl Value {
             Self::OneOf(values) => values.join(" or "),
             Self::Negative => "an error, below 0".to_owned(),
             Self::AtMost(most) => format!("at most {most}"),
+            Self::Between(least, most) => format!("from {least} to {most}"),
         }
     }
 }

@@ -7,7 +7,7 @@
 
 use super::expect::{Row, Value};
 use super::results::{Results, Status};
-use crate::course::{Check, Stage, Visibility};
+use crate::course::{Check, LONGEST_CHECK, Stage, Visibility};
 use crate::error::{Context, Error, Kind, Result};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -58,7 +58,11 @@ impl Hidden {
     /// Reads the checks for `stage` below `folder`.
     pub fn load(folder: &Path, root: &Path, stage: &Stage) -> Result<Self> {
         if !root.join(seam(stage)).is_file() {
-            return Err(Error::usage(format!("{} has no place for hidden checks", stage.package)));
+            return Err(Error::usage(format!(
+                "{} has no place for hidden checks: {}",
+                stage.package,
+                seam(stage).display()
+            )));
         }
         let folder = folder.join(&stage.package);
         let (toml, rust) = (folder.join("hidden.toml"), folder.join("hidden.rs"));
@@ -89,6 +93,9 @@ impl Hidden {
         let exercise = exercise.ok_or_else(|| format!("`{id}` begins with no exercise of the stage and a dot"))?;
         if exercise.checks.iter().any(|check| check.id == id) {
             return Err(format!("there is a check `{id}` already"));
+        }
+        if !(timeout > 0.0 && timeout <= LONGEST_CHECK) {
+            return Err(format!("{id}: its timeout, {timeout}, is not between 0 and {LONGEST_CHECK} seconds"));
         }
         let rows = records.into_iter().map(|record| row(&id, &title, record)).collect::<std::result::Result<_, _>>()?;
         self.expected.insert(id.clone(), rows);

@@ -2,7 +2,7 @@
 
 use super::report::{self, Style};
 use super::results::{CheckResult, ExerciseResult, Results};
-use super::{github, junit};
+use super::{github, gradescope, junit};
 use crate::app::App;
 use crate::cli::{Format, Outputs};
 use crate::course::Stage;
@@ -26,6 +26,7 @@ pub fn write(app: &App, stage: &Stage, results: &Results, outputs: &Outputs) -> 
         Format::Json => json(&plain),
         Format::Junit => Ok(junit::document(&plain)),
         Format::Github => Ok(github::summary(&plain)),
+        Format::Gradescope => gradescope::document(&plain, stage),
     };
     say(render(outputs.alone().unwrap_or_default(), app.style)?)?;
     if outputs.each.iter().any(|(format, _)| *format == Format::Github) {

@@ -33,18 +33,22 @@ fn view(results: &Results, stage: &Stage, root: &Path) -> String {
 /// The text with numbers that are no matter of it replaced by words: addresses, and lines of given files.
 fn steady(text: &str, stage: &Stage) -> String {
     let exercises: Vec<PathBuf> = stage.lab.exercises.iter().map(|exercise| stage.exercise_path(exercise)).collect();
-    let (Ok(address), Ok(line), Ok(error)) =
-        (Regex::new(r"0x[0-9a-f]+"), Regex::new(r"([\w./+-]+\.rs)(?::\d+)+"), Regex::new(r"(got +)-\d+"))
-    else {
-        return text.to_owned();
+    let own = |file: &str| exercises.iter().any(|exercise| exercise == Path::new(file));
+    let lines = |found: &Captures| {
+        if own(&found[1]) { found[0].to_owned() } else { format!("{}:[line]", &found[1]) }
     };
-    let text = address.replace_all(text, "[number]");
-    let text = line.replace_all(&text, |found: &Captures| {
-        let own = exercises.iter().any(|exercise| exercise == Path::new(&found[1]));
-        if own { found[0].to_owned() } else { format!("{}:[line]", &found[1]) }
-    });
-    // Which error Xen finds depends on what was left in a register that a mutant doesn't set.
-    error.replace_all(&text, "$1[error]").into_owned()
+    let text = replaced(text, r"0x[0-9a-f]+", |_| "[number]".to_owned());
+    let text = replaced(&text, r"([\w./+-]+\.rs)(?::\d+)+", lines);
+    // Which error Xen finds depends on what was left in a register that a mutant doesn't set; what is left in one that
+    // it forgets are flags and addresses.
+    let text = replaced(&text, r"(got +)-\d+", |found| format!("{}[error]", &found[1]));
+    let registers = r"(values in registers[^\n]*: [a-z]\n +expected +\d+\n +got +)\d+";
+    replaced(&text, registers, |found| format!("{}[number]", &found[1]))
+}
+
+/// The text with each match of a pattern replaced.
+fn replaced(text: &str, pattern: &str, with: impl Fn(&Captures) -> String) -> String {
+    Regex::new(pattern).map_or_else(|_| text.to_owned(), |pattern| pattern.replace_all(text, with).into_owned())
 }
 
 #[cfg(test)]
@@ -55,10 +59,11 @@ mod tests {
     #[test]
     fn what_differs_from_build_to_build_is_replaced() {
         let course = Course::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).unwrap();
-        let text = "at stages/stage1-console/src/ring.rs:20:9\nat src/bedrock/trap.rs:3\n  got       -14 0xffff80\n";
+        let text = "at stages/stage1-console/src/ring.rs:20:9\nat src/bedrock/trap.rs:3\n  got       -14 0xffff80\n\
+            values in registers around it: b\n  expected  80\n  got       646\n";
         let steady = steady(text, &course.stages[0]);
-        let wanted =
-            "at stages/stage1-console/src/ring.rs:20:9\nat src/bedrock/trap.rs:[line]\n  got       [error] [number]\n";
+        let wanted = "at stages/stage1-console/src/ring.rs:20:9\nat src/bedrock/trap.rs:[line]\n  got       [error] [number]\n\
+            values in registers around it: b\n  expected  80\n  got       [number]\n";
         assert_eq!(steady, wanted);
     }
 }

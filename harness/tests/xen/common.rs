@@ -64,7 +64,7 @@ pub struct Lab {
     _alone: MutexGuard<'static, ()>,
 }
 
-const FOLDERS: [&str; 5] = ["stages", "solutions", "labs", "images", "harness"];
+const FOLDERS: [&str; 6] = ["stages", "solutions", "labs", "images", "harness", "book"];
 const FILES: [&str; 5] = ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", ".cargo/config.toml", "rustfmt.toml"];
 
 impl Lab {
@@ -137,6 +137,15 @@ impl Lab {
 fn refresh(from: &Path, to: &Path) {
     if from.is_dir() {
         fs::create_dir_all(to).expect("make a folder");
+        // What an earlier test added goes again.
+        for entry in fs::read_dir(to).expect("read a folder") {
+            let surplus = entry.expect("read a folder").path();
+            let kept = surplus.ends_with("target") || from.join(surplus.file_name().unwrap_or_default()).exists();
+            if !kept {
+                let removed = if surplus.is_dir() { fs::remove_dir_all(&surplus) } else { fs::remove_file(&surplus) };
+                removed.expect("remove what an earlier test added");
+            }
+        }
         for entry in fs::read_dir(from).expect("read a folder") {
             let name = entry.expect("read a folder").file_name();
             if name != "target" {

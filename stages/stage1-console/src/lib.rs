@@ -11,7 +11,7 @@
 //! - [`lock`] is the kernel's spinlock;
 //! - [`console_ring`], [`output`] and [`input`] are the console, [`logger`] its log;
 //! - [`demo`] holds the programs that `app=` on the command line chooses from, and [`options`] the other keys;
-//! - [`bench`] measures.
+//! - [`mod@bench`] measures.
 //!
 //! Three files are exercises: `ring.rs` (1a), `start_info.rs` (1b) and `hypercall.rs` (1c). Each is a private
 //! module with a public, documented function in front of it, its only caller. A reference for each is in
@@ -81,6 +81,22 @@ static BOOT: spin::Once<Boot> = spin::Once::new();
 /// # Panics
 /// If the page that Xen passed makes no sense.
 pub fn boot(entry: &Entry) -> &'static Boot {
+    static SHOWN: spin::Once<()> = spin::Once::new();
+    let boot = prepare(entry);
+    SHOWN.call_once(|| {
+        banner(entry.name, boot);
+        let start_info = &boot.start_info;
+        log::debug!("{} page table pages at {:#x}", start_info.nr_pt_frames, start_info.pt_base);
+        log::debug!("list of machine frames at {:#x}", start_info.mfn_list);
+    });
+    boot
+}
+
+/// All of [`boot`] but the banner. The second call does nothing.
+///
+/// # Panics
+/// As [`boot`].
+pub fn prepare(entry: &Entry) -> &'static Boot {
     BOOT.call_once(|| {
         let start_info = match boot_info::parse(entry.start_info) {
             Ok(start_info) => start_info,
@@ -89,10 +105,6 @@ pub fn boot(entry: &Entry) -> &'static Boot {
         open_console(&start_info);
         let boot = Boot { start_info, command_line: CommandLine(start_info.command_line) };
         logger::start(boot.command_line);
-        banner(entry.name, &boot);
-        bench::TO_BANNER.reached();
-        log::debug!("{} page table pages at {:#x}", start_info.nr_pt_frames, start_info.pt_base);
-        log::debug!("list of machine frames at {:#x}", start_info.mfn_list);
         boot
     })
 }
