@@ -27,6 +27,7 @@ mod session;
 mod stage1;
 mod stage2;
 mod stage3;
+mod stage4;
 mod stages;
 pub mod submission;
 mod tree;

@@ -1,5 +1,6 @@
 //! What the commands that measure and wear out take.
 
+use crate::machine::LARGE_HOST_MIB;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -21,6 +22,9 @@ pub struct Bench {
     /// Leave out the Linux guest, which takes longest.
     #[arg(long)]
     pub alone: bool,
+    /// The guest's memory, in MiB; what the stage's checks give it, if not told.
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(4..=LARGE_HOST_MIB))]
+    pub memory: Option<u64>,
     /// How often to boot.
     #[arg(long, value_name = "COUNT", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub runs: u32,

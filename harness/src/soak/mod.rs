@@ -6,7 +6,7 @@
 
 mod console;
 mod cycles;
-pub mod in_guest;
+mod in_guest;
 
 use crate::app::App;
 use crate::check::Bench;
@@ -66,20 +66,13 @@ pub const ALL: &[Soak] = &[
     },
     Soak {
         name: "events",
-        title: "events sent are events delivered",
+        title: "each event arrives once",
         stage: "stage3",
         count: 1_000_000,
         unit: "events",
-        run: events,
+        run: in_guest::events,
     },
 ];
-
-/// Events between two ports of a guest, which it sends and counts.
-fn events(ground: &mut Ground, count: u64) -> Result<String> {
-    /// What even a busy machine does in a second.
-    const A_SECOND: f64 = 10_000.0;
-    in_guest::run(ground, "loopback", count, count as f64 / A_SECOND)
-}
 
 /// What a soak works on: a test host, and the stage's image in it.
 pub struct Ground<'a> {

@@ -1,77 +1,70 @@
-//! What stage 3 has to measure: events, the clock, timers.
+//! What stage 3 has to measure: the clock, events, timers.
 //!
-//! Invariant: each closes the ports and cancels the timers that it opens and sets.
+//! Invariant: ports and timers are closed again.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
 use console::bench::{Bencher, Benchmark, ticks};
+use console::types::Domid;
 
 use crate::clock::{self, Nanoseconds};
 use crate::{idle, port, timer};
 
 pub(crate) const BENCHMARKS: &[Benchmark] = &[
-    Benchmark { name: "event-loopback", run: loopback },
-    Benchmark { name: "event-round-trip", run: round_trip },
     Benchmark { name: "clock-read", run: |bencher| bencher.iter(clock::now) },
-    Benchmark { name: "timer-set-cancel", run: set_and_cancel },
-    Benchmark { name: "timer-late", run: lateness },
+    Benchmark { name: "event-loop-back", run: event },
+    Benchmark { name: "timer-set-cancel", run: timer_set_cancel },
+    Benchmark { name: "timer-lateness", run: timer_lateness },
 ];
 
-/// When the last handler ran.
-static SEEN: AtomicU64 = AtomicU64::new(0);
+/// When the handler ran, in ticks; 0 until then.
+static CAME: AtomicU64 = AtomicU64::new(0);
 
-fn note(_: usize) {
-    SEEN.store(ticks(), Ordering::Relaxed);
+fn came() -> bool {
+    CAME.load(Ordering::Relaxed) != 0
 }
 
-/// From the send to the handler.
-fn loopback(bencher: &mut Bencher) {
-    let Ok(binding) = port::bind_ipi(0, note, 0) else { return };
+/// From sending an event to ourselves to the first line of its handler.
+fn event(bencher: &mut Bencher) {
+    let handler = |_| CAME.store(ticks(), Ordering::Relaxed);
+    let Ok(theirs) = port::allocate_unbound(Domid::SELF, handler, 0) else { return };
+    let Ok(ours) = port::bind_interdomain(Domid::SELF, theirs.port(), |_| {}, 0) else { return };
     while bencher.wants_more() {
+        CAME.store(0, Ordering::Relaxed);
         let begin = ticks();
-        let sent = binding.notify();
-        let came = SEEN.load(Ordering::Relaxed).wrapping_sub(begin);
-        if sent.is_err() {
+        if ours.notify().is_err() {
             return;
         }
-        bencher.sample(came);
+        idle::wait_until(&mut came);
+        bencher.sample(CAME.load(Ordering::Relaxed).wrapping_sub(begin));
     }
 }
 
-/// From the send until what was interrupted goes on.
-fn round_trip(bencher: &mut Bencher) {
-    if let Ok(binding) = port::bind_ipi(0, |_| {}, 0) {
-        bencher.iter(|| binding.notify());
-    }
-}
-
-fn set_and_cancel(bencher: &mut Bencher) {
+/// A timer that is set and never fires.
+fn timer_set_cancel(bencher: &mut Bencher) {
     let far = clock::now().after(Duration::from_secs(3600));
-    // One that is earlier than the others, so that Xen's timer stays as it is.
-    let Ok(_first) = timer::set(clock::now().after(Duration::from_secs(1800)), |_| {}, 0) else { return };
-    bencher.iter(|| timer::set(far, |_| {}, 0).is_ok());
+    bencher.iter(|| timer::set(far, |_| {}, 0).map(drop));
 }
 
-/// By how much a function is called behind its time.
-fn lateness(bencher: &mut Bencher) {
-    /// Enough of these for a least one; more would take long.
-    const SAMPLES: usize = 30;
+/// How much later than its time a timer's function begins, where nothing else is to be done.
+fn timer_lateness(bencher: &mut Bencher) {
+    const AHEAD: Duration = Duration::from_millis(1);
     static AT: AtomicU64 = AtomicU64::new(0);
-    fn fired(_: usize) {
-        note(0);
+    let callback = |_| {
         AT.store(clock::now().0, Ordering::Relaxed);
-    }
-    for _ in 0..SAMPLES {
-        let (begin, now) = (ticks(), clock::now());
-        let deadline = now.after(Duration::from_millis(1));
-        AT.store(0, Ordering::Relaxed);
-        let Ok(_timer) = timer::set(deadline, fired, 0) else { return };
-        idle::wait_until(&mut || AT.load(Ordering::Relaxed) != 0);
-        let at = Nanoseconds(AT.load(Ordering::Relaxed));
-        let (late, all) = (at.since(deadline).as_nanos(), at.since(now).as_nanos());
-        let passed = u128::from(SEEN.load(Ordering::Relaxed).wrapping_sub(begin));
-        // The clock's nanoseconds as ticks, at the rate of this very wait.
-        bencher.sample((late * passed / all.max(1)) as u64);
+        CAME.store(ticks(), Ordering::Relaxed);
+    };
+    let (begin, begin_ticks) = (clock::now(), ticks());
+    while bencher.wants_more() {
+        CAME.store(0, Ordering::Relaxed);
+        let deadline = clock::now().after(AHEAD);
+        let Ok(_timer) = timer::set(deadline, callback, 0) else { return };
+        idle::wait_until(&mut came);
+        let late = Nanoseconds(AT.load(Ordering::Relaxed)).since(deadline);
+        // The rate of the counter, from all the time that has passed so far.
+        let passed = clock::now().since(begin).as_nanos().max(1);
+        let rated = late.as_nanos() * u128::from(ticks().wrapping_sub(begin_ticks)) / passed;
+        bencher.sample(rated as u64);
     }
 }

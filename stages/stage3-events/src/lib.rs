@@ -67,8 +67,12 @@ use console::boot_info::StartInfo;
 use console::{Boot, Entry};
 
 /// What reports know from here on: which vCPU it was, and what stage 2 knows of addresses.
-static HOOKS: Hooks =
-    Hooks { cpu: || cpu::current().id(), stack: memory::region::stack, region: memory::region::region };
+static HOOKS: Hooks = Hooks {
+    cpu: || cpu::current().id(),
+    stack: memory::region::stack,
+    region: memory::region::region,
+    thread: || None,
+};
 
 // ANCHOR: boot
 /// Brings up stage 3 on top of the stages below it: exceptions, events, the clock, and input by interrupt.
@@ -76,14 +80,25 @@ static HOOKS: Hooks =
 /// # Panics
 /// If Xen refuses any of it.
 pub fn boot(entry: &Entry) -> &'static Boot {
-    let boot = memory::boot(entry);
-    report::set_hooks(&HOOKS);
-    console::bench::register(bench::BENCHMARKS);
-    bring_up(&boot.start_info);
-    clock::start();
-    cpu::restore_events(false);
-    stamp::start();
+    memory::boot(entry);
+    let boot = prepare(entry);
     log::debug!("interruptions save {} bytes of extended state", extended_state::size());
+    boot
+}
+
+/// All of [`boot`], of this stage and those below, without a word about it. The second call does nothing.
+///
+/// # Panics
+/// As [`boot`].
+pub fn prepare(entry: &Entry) -> &'static Boot {
+    static UP: spin::Once<()> = spin::Once::new();
+    let boot = memory::prepare(entry);
+    UP.call_once(|| {
+        report::set_hooks(&HOOKS);
+        bring_up(&boot.start_info);
+        cpu::restore_events(false);
+        stamp::start();
+    });
     boot
 }
 // ANCHOR_END: boot
@@ -108,5 +123,6 @@ pub fn bring_up(start_info: &StartInfo<'_>) {
             Err(error) => panic!("the console can't interrupt: {error}"),
         }
         console::idle::set_wait(idle::wait_until);
+        console::bench::register(bench::BENCHMARKS);
     });
 }
