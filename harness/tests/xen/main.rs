@@ -20,5 +20,6 @@ mod new_exercise;
 mod run;
 mod soak;
 mod stage2;
+mod stage4;
 mod student;
 mod verify;
