@@ -38,8 +38,7 @@ pub(crate) struct DirectMap {
 pub(crate) fn start(start_info: &StartInfo<'_>, extra: u64) -> (DirectMap, Pfn) {
     tables::start(start_info);
     let reserved = (start_info.pt_base - VIRT_BASE) / PAGE_SIZE as u64 + start_info.nr_pt_frames;
-    // Of the builder's tables, one each is of the levels 4 to 2; each of the others maps 512 pages.
-    let boot_mapped = ((start_info.nr_pt_frames.saturating_sub(3)) * PIECE).min(pages());
+    let boot_mapped = console::bedrock::boot_mapped();
 
     // A table of level 3, one of level 2, and enough of level 1 for all this.
     let mut pieces = 1;
