@@ -22,9 +22,10 @@ pub struct Bench {
     /// Leave out the Linux guest, which takes longest.
     #[arg(long)]
     pub alone: bool,
-    /// The guest's memory, in MiB; what the stage's checks give it, if not told.
-    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(4..=LARGE_HOST_MIB))]
-    pub memory: Option<u64>,
+    /// The guest's memory, in MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 32,
+          value_parser = clap::value_parser!(u64).range(4..=LARGE_HOST_MIB))]
+    pub memory: u64,
     /// How often to boot.
     #[arg(long, value_name = "COUNT", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub runs: u32,

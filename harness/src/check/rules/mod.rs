@@ -5,8 +5,8 @@
 //! identifier `include`, whatever is done with it later.
 
 mod assembly;
-mod naked;
 pub mod given;
+mod naked;
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use std::fmt;

@@ -117,9 +117,12 @@ mod tests {
 
     #[test]
     fn a_switch_that_does_more_is_refused() {
-        let function = |text: &str| format!("#[unsafe(naked)] pub unsafe extern \"C\" fn switch() {{ naked_asm!({text}) }}");
+        let function =
+            |text: &str| format!("#[unsafe(naked)] pub unsafe extern \"C\" fn switch() {{ naked_asm!({text}) }}");
         assert_eq!(names(&function("\"push rbx; pop r12\\nret\"")), [""; 0]);
-        for bad in ["mov rsi, 0x80000000", "mov rax, [rsp]", "pop rsi", "jmp rbx", "call rbx", "sub rsp, 4096", "syscall"] {
+        for bad in
+            ["mov rsi, 0x80000000", "mov rax, [rsp]", "pop rsi", "jmp rbx", "call rbx", "sub rsp, 4096", "syscall"]
+        {
             assert_eq!(names(&function(&format!("{bad:?}"))), [bad]);
         }
         assert_eq!(names(&function("\"ret\", sym other")).len(), 2);

@@ -22,10 +22,7 @@ pub fn contended(rng: &mut Rng) -> Vec<Row> {
         let row = row.is("result", "taken").is("word", CONTENDED).is("waits", futile + 1).is("asleep", asleep);
         row.is("after", FREE).is("wakes", 1).is("woken", 1)
     };
-    vec![
-        row("then free", "woken", futile + 1),
-        row("then free before the sleep begins", "changed", futile),
-    ]
+    vec![row("then free", "woken", futile + 1), row("then free before the sleep begins", "changed", futile)]
 }
 
 pub fn deadline(rng: &mut Rng) -> Vec<Row> {
