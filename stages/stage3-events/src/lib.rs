@@ -117,7 +117,6 @@ pub fn bring_up(start_info: &StartInfo<'_>) {
         if let Err(error) = vcpu::start().and_then(|()| vcpu::register(cpu::current())) {
             panic!("the first vCPU can't take events: {error}");
         }
-        clock::start();
         // Its event needs no handler: that it interrupts is enough to end a wait.
         match port::adopt(start_info.console_evtchn, |_| {}, 0) {
             Ok(binding) => core::mem::forget(binding),
