@@ -42,12 +42,12 @@ pub struct Bench {
 
 /// `harness soak`.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  cargo harness soak                 all of them, in full: an hour or so\n  \
+#[command(after_help = "Examples:\n  cargo harness soak                 all of them, in full: half an hour or so\n  \
     cargo harness soak console         one of them\n  \
     cargo harness soak --scale 1       a hundredth of everything: what CI does\n\n\
     Exit status: 0 when all held, 1 when one did not.")]
 pub struct Soak {
-    /// Which ones: console, create, reboot, events. All of them, if none is named.
+    /// Which ones: console, create, reboot, events, threads. All of them, if none is named.
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
     /// Do so much of each, in percent.
