@@ -16,6 +16,12 @@ pub fn run(ground: &mut Ground, command_line: &str, expected: &str, seconds: f64
     }
 }
 
+/// Has the guest make and join so many threads. Afterwards it has as much memory as before.
+pub fn threads(ground: &mut Ground, count: u64) -> Result<String> {
+    // Each takes up to a millisecond under TCG.
+    run(ground, &format!("app=spawn count={count}"), "lost: 0 bytes", count as f64 / 1e3)
+}
+
 /// Has the guest send itself so many events, one at a time.
 pub fn events(ground: &mut Ground, count: u64) -> Result<String> {
     // Xen under TCG takes up to 20 us for each.
