@@ -21,7 +21,6 @@ pub fn run(reporter: &Reporter) {
     reporter.check("3a.order", order);
 }
 
-// ANCHOR: ports
 /// Ports at the ends of words and of the whole, and some between.
 ///
 /// Draws: `count = rng.usize(5..=20)`; `count` times `rng.u32(1..4096)`. Raises 1, 31, 32, 63, 64, 1023, 1024, 4095 and
@@ -41,7 +40,6 @@ fn ports(rng: &mut Rng, record: &Record) {
     scan(&noted);
     noted.borrow().record(record, "none");
 }
-// ANCHOR_END: ports
 
 /// Ports that are masked, or another vCPU's, and one that a handler masks.
 ///
