@@ -48,3 +48,4 @@ record log stage3 --cmdline app=time
 picture "cargo harness run stage1 --solution --cmdline app=fault" <book/src/runs/page-fault.txt >book/src/images/console.svg
 
 cargo --quiet harness bench --counted --plot book/src/images/bench.svg >book/src/runs/bench.txt
+cargo --quiet harness bench --counted --alone --memory 4096 --runs 2 >book/src/runs/bench-4-gib.txt

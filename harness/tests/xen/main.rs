@@ -21,5 +21,6 @@ mod run;
 mod soak;
 mod stage2;
 mod stage3;
+mod stage4;
 mod student;
 mod verify;

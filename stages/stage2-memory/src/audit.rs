@@ -1,7 +1,8 @@
 //! A look at all page tables: is what must hold of them true?
 //!
-//! Xen lets a kernel map its own text writable, or its data executable, and there is no later moment at which that would
-//! show. So this walks every table that the root leads to, but for Xen's part, and counts. Invariant: it changes nothing.
+//! Xen lets a kernel map its own text writable, or its data executable, and there is no later moment at which that
+//! would show. So this walks every table that the root leads to, but for Xen's part, and counts. Invariant: it
+//! changes nothing.
 
 use console::types::Mfn;
 

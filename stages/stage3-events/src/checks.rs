@@ -12,6 +12,7 @@ use console::bedrock::Reporter;
 use fastrand::Rng;
 
 mod clock;
+mod hidden;
 mod live;
 mod scan;
 mod timers;
@@ -24,6 +25,7 @@ pub fn run(reporter: Reporter, start_info: &[u8]) -> [u8; 8] {
     clock::run(&reporter);
     live::time(&reporter, start_info);
     timers::run(&reporter);
+    hidden::run(&reporter);
     reporter.done();
     word
 }

@@ -134,7 +134,9 @@ mod tests {
             // SAFETY: as above.
             let own = unsafe { (*this).own };
             // SAFETY: the adder was prepared, or has saved its registers.
-            unsafe { switch(&raw mut (*this).main, own) };
+            let main = unsafe { &raw mut (*this).main };
+            // SAFETY: as above.
+            unsafe { switch(main, own) };
             // SAFETY: as above.
             assert_eq!(unsafe { (*this).sum }, sum);
         }

@@ -12,7 +12,6 @@ console::entry!("stage 4: threads", start);
 
 #[cfg(guest)]
 #[cfg_attr(not(feature = "checks"), allow(unused_mut, reason = "checks take their reporter out of it"))]
-// ANCHOR: start
 fn start(mut entry: console::Entry) {
     #[cfg(feature = "checks")]
     let word = entry.reporter.take().map(|reporter| checks::run(reporter, &entry));
@@ -26,7 +25,6 @@ fn start(mut entry: console::Entry) {
 
     console::demo::run(boot, &[console::demo::DEMOS, memory::DEMOS, events::DEMOS, threads::DEMOS]);
 }
-// ANCHOR_END: start
 
 /// Has a thread on the last vCPU say the word: that takes a switch, a run queue, a vCPU, and the lock of the join.
 #[cfg(all(guest, feature = "checks"))]

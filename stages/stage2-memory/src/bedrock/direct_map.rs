@@ -1,15 +1,15 @@
 //! The direct map: all memory at one place, in the order of its pfns.
 //!
-//! Xen's builder maps little more than the image. The rest is ours but can't be touched until page tables show it, and a
-//! page table is itself a page of memory that somebody must have filled. [`start`] fills the first tables through
-//! the boot mapping; every later one lies in memory that the direct map shows already. So a table costs no
+//! Xen's builder maps little more than the image. The rest is ours but can't be touched until page tables show it,
+//! and a page table is itself a page of memory that somebody must have filled. [`start`] fills the first tables
+//! through the boot mapping; every later one lies in memory that the direct map shows already. So a table costs no
 //! hypercall but the one that hooks it: one for each 2 MiB.
 //!
 //! Memory is mapped on first use, in pieces of 2 MiB, from the lowest frame upwards; [`DirectMap::grow`] does one.
 //!
-//! Invariants, which Xen insists on: a frame that becomes a table is mapped read-only wherever it is mapped, before it is
-//! hooked. Ours: the boot mapping shows only what the builder and stage 1 use; the direct map shows that read-only;
-//! nothing in the direct map is executable.
+//! Invariants, which Xen insists on: a frame that becomes a table is mapped read-only wherever it is mapped, before
+//! it is hooked. Ours: the boot mapping shows only what the builder and stage 1 use; the direct map shows that
+//! read-only; nothing in the direct map is executable.
 
 use console::boot_info::StartInfo;
 use console::types::{Mfn, PAGE_SIZE, Pfn, VIRT_BASE};

@@ -213,8 +213,10 @@ impl<F: FnOnce() -> T, T> Payload<F, T> {
         // SAFETY: by this function's contract.
         let this = unsafe { &mut *this };
         this.stage.store(RUNNING, Ordering::Relaxed);
-        // SAFETY: the closure is there, and the stage says from now on that it isn't.
-        let run = unsafe { ManuallyDrop::take(&mut this.content.closure) };
+        // SAFETY: the closure is there.
+        let closure = unsafe { &mut this.content.closure };
+        // SAFETY: the stage says from now on that it isn't.
+        let run = unsafe { ManuallyDrop::take(closure) };
         this.content.nothing = ();
         this.content.result = ManuallyDrop::new(run());
         this.stage.store(RESULT, Ordering::Release);
@@ -231,8 +233,10 @@ impl<F: FnOnce() -> T, T> Payload<F, T> {
             return None;
         }
         this.stage.store(RUNNING, Ordering::Relaxed);
-        // SAFETY: the result is there, and the stage says from now on that it isn't.
-        Some(unsafe { ManuallyDrop::take(&mut this.content.result) })
+        // SAFETY: the result is there.
+        let result = unsafe { &mut this.content.result };
+        // SAFETY: the stage says from now on that it isn't.
+        Some(unsafe { ManuallyDrop::take(result) })
     }
 
     /// Drops what is there.
@@ -245,8 +249,10 @@ impl<F: FnOnce() -> T, T> Payload<F, T> {
         // SAFETY: as above.
         let this = unsafe { &mut *this.cast::<Self>() };
         if this.stage.load(Ordering::Relaxed) == CLOSURE {
-            // SAFETY: the closure is there, and this is the last time anybody looks.
-            unsafe { ManuallyDrop::drop(&mut this.content.closure) };
+            // SAFETY: the closure is there.
+            let closure = unsafe { &mut this.content.closure };
+            // SAFETY: this is the last time anybody looks.
+            unsafe { ManuallyDrop::drop(closure) };
         }
     }
 }
