@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::cli;
 use crate::error::{Context, Result};
+use crate::ui::say;
 use crate::work::Work;
 
 /// Runs the command and returns the exit status.
@@ -16,7 +17,7 @@ pub fn command(app: &App, arguments: &cli::Build) -> Result<u8> {
         }
         None => guest.image,
     };
-    println!("{}: {}", place.display(), guest.sizes);
-    println!("with debug information: {}", guest.elf.display());
+    say(format_args!("{}: {}\n", place.display(), guest.sizes))?;
+    say(format_args!("with debug information: {}\n", guest.elf.display()))?;
     Ok(0)
 }

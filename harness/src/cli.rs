@@ -1,8 +1,10 @@
 //! The command line: what each command takes and how it is explained.
 
+mod instructor;
 mod outputs;
 mod student;
 
+pub use instructor::Handout;
 pub use outputs::{Format, Outputs};
 pub use student::{Completions, Diff, Explain, Hint, Man, Reset, Solution, Submit, Watch};
 
@@ -45,7 +47,7 @@ pub enum Command {
     Explain(Explain),
     /// Shows the solution of an exercise that has passed, or with `--give-up`.
     Solution(Solution),
-    /// Puts the starter of an exercise back; your file is kept.
+    /// Puts the starter of an exercise back, or the given files; yours are kept.
     Reset(Reset),
     /// Shows what a stage adds to the one before it.
     Diff(Diff),
@@ -59,6 +61,8 @@ pub enum Command {
     Book(Book),
     /// Looks at the machine: what is there, what is missing, how fast it is.
     Doctor(Doctor),
+    /// Makes what a class gets when a stage opens.
+    Handout(Handout),
     /// For whoever writes the course.
     Dev {
         /// What to do.

@@ -7,8 +7,11 @@ use crate::app::{App, write_factor};
 use crate::check;
 use crate::cli;
 use crate::error::Result;
-use crate::work::Work;
+use crate::given::Lock;
+use crate::ui::say;
+use crate::work::{Work, has_references};
 use crate::{host, prerequisites, process};
+use std::fmt::Display;
 use std::process::Command;
 use std::time::Duration;
 
@@ -25,16 +28,21 @@ pub fn command(app: &App, arguments: &cli::Doctor) -> Result<u8> {
     ];
     let mut missing = false;
     for (what, found, advice) in lines {
-        println!("{:<10} {}", what, found.clone().unwrap_or_else(|| format!("missing; {advice}")));
+        line(what, found.clone().unwrap_or_else(|| format!("missing; {advice}")))?;
         missing |= found.is_none() && what != "packages";
     }
-    println!("{:<10} {}", "cache", app.cache.display());
-    println!("{:<10} {}", "free disk", free_space(app));
+    line("cache", app.cache.display())?;
+    line("free disk", free_space(app))?;
     let ready = !host::describe(&app.cache)?.is_empty();
-    println!("{:<10} {}", "test host", if ready { "built" } else { "not built yet" });
+    line("test host", if ready { "built" } else { "not built yet" })?;
+    let as_given = given_files(app)?;
     if missing {
-        println!("next: install what is missing");
+        say("next: install what is missing\n")?;
         return Ok(69);
+    }
+    if !as_given {
+        say("next: `cargo harness reset --given` puts back what was given, and keeps yours\n")?;
+        return Ok(4);
     }
     if arguments.quick {
         return Ok(0);
@@ -42,9 +50,34 @@ pub fn command(app: &App, arguments: &cli::Doctor) -> Result<u8> {
     measure(app)
 }
 
+fn line(what: &str, found: impl Display) -> Result<()> {
+    say(format_args!("{what:<11} {found}\n"))
+}
+
+/// Whether the given files are as they were handed out, which only a handout can tell.
+fn given_files(app: &App) -> Result<bool> {
+    let Some(lock) = Lock::read(&app.course.root)? else {
+        line("given files", "not watched: this checkout is no handout")?;
+        return Ok(true);
+    };
+    let changes = lock.changes(&app.course.root);
+    if changes.is_empty() {
+        line("given files", format_args!("as handed out, for stage {}", lock.release))?;
+    }
+    for change in &changes {
+        line("given files", change)?;
+    }
+    Ok(changes.is_empty())
+}
+
 /// Boots the stage 1 reference and keeps how fast that went.
 fn measure(app: &App) -> Result<u8> {
     let stage = app.course.select("1")?.stage;
+    if !has_references(&app.course, stage) {
+        line("speed", "not measured: that takes the reference of stage 1, which isn't in this checkout")?;
+        say(format_args!("next: `cargo harness check stage{}`\n", stage.number))?;
+        return Ok(0);
+    }
     let request = check::Request {
         seed: 1,
         // Generous, since it is not known yet how slow this machine is.
@@ -55,13 +88,14 @@ fn measure(app: &App) -> Result<u8> {
     let results = check::check(app, &request)?;
     let seconds = Duration::from_millis(results.guest_ms).as_secs_f64();
     let factor = (seconds / REFERENCE_SECONDS).max(1.0);
-    println!("{:<10} {}", "Xen runs on", results.host.accelerator);
-    println!("{:<10} {seconds:.1} s for stage 1 under Xen, so deadlines are multiplied by {factor:.1}", "speed");
+    line("Xen runs on", &results.host.accelerator)?;
+    let speed = format!("{seconds:.1} s for stage 1 under Xen, so deadlines are multiplied by {factor:.1}");
+    line("speed", speed)?;
     if results.exit() == 0 {
         write_factor(&app.cache, factor)?;
-        println!("next: `cargo harness check stage1`");
+        say("next: `cargo harness check stage1`\n")?;
     } else {
-        println!("stage 1's reference does not pass here: `cargo harness check stage1 --solution` says why");
+        say("stage 1's reference does not pass here: `cargo harness check stage1 --solution` says why\n")?;
     }
     Ok(results.exit())
 }

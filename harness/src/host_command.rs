@@ -3,7 +3,8 @@
 use crate::app::App;
 use crate::cli::Host;
 use crate::error::Result;
-use crate::host;
+use crate::host::{self, HostImage};
+use crate::ui::say;
 
 /// Runs the command and returns the exit status.
 pub fn command(app: &App, command: &Host) -> Result<u8> {
@@ -11,28 +12,33 @@ pub fn command(app: &App, command: &Host) -> Result<u8> {
     match command {
         Host::Build => {
             let image = host::ensure(&app.cache, &options, &app.ui)?;
-            println!("{}: Xen {} from Debian {}", image.dir.display(), image.xen_version, image.release);
+            describe(&image)?;
             for replaced in &image.replaced {
-                println!("not as locked: {replaced}");
+                say(format_args!("not as locked: {replaced}\n"))?;
             }
         }
         Host::Export { file } => {
             host::export(&app.cache, &options, file, &app.ui)?;
-            println!("{}: there, `cargo harness host import {}` takes it in", file.display(), file.display());
+            let name = file.display();
+            say(format_args!("{name}: there, `cargo harness host import {name}` takes it in\n"))?;
         }
         Host::Import { file } => {
             let image = host::import(&app.cache, &options, file, &app.ui)?;
-            println!("{}: Xen {} from Debian {}", image.dir.display(), image.xen_version, image.release);
+            describe(&image)?;
         }
         Host::Lock => {
             let (file, changes) = host::refresh_lock(&app.cache, &options, &app.ui)?;
-            changes.iter().for_each(|change| println!("{change}"));
-            println!("{}: {} changes", file.display(), changes.len());
+            changes.iter().try_for_each(|change| say(format_args!("{change}\n")))?;
+            say(format_args!("{}: {} changes\n", file.display(), changes.len()))?;
         }
         Host::Clean => {
             let freed = host::clean(&app.cache, &app.ui)?;
-            println!("{} MiB freed", freed >> 20);
+            say(format_args!("{} MiB freed\n", freed >> 20))?;
         }
     }
     Ok(0)
+}
+
+fn describe(image: &HostImage) -> Result<()> {
+    say(format_args!("{}: Xen {} from Debian {}\n", image.dir.display(), image.xen_version, image.release))
 }

@@ -34,7 +34,7 @@ pub fn watch() {
             for folder in &pending.folders {
                 let _ = std::fs::remove_dir_all(folder);
             }
-            eprintln!("\ninterrupted");
+            crate::ui::tell("\ninterrupted");
             std::process::exit(128 + signal);
         }
     });

@@ -6,8 +6,8 @@ use harness::app::App;
 use harness::cli::{Cli, Command};
 use harness::error::{Error, Kind};
 use harness::{
-    book, build, check, completions, dev, diff, doctor, explain, hint, host_command, interrupt, list, man, next, reset,
-    run,
+    book, build, check, completions, dev, diff, doctor, explain, handout, hint, host_command, interrupt, list, man,
+    next, reset, run,
 };
 use harness::{solution, status, submit, watch};
 use std::process::ExitCode;
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     match perform(&cli) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
-            eprintln!("error: {error}");
+            harness::ui::tell(format_args!("error: {error}"));
             ExitCode::from(error.kind as u8)
         }
     }
@@ -56,6 +56,7 @@ fn perform(cli: &Cli) -> Result<u8, Error> {
         Some(Command::Build(arguments)) => build::command(&app, arguments),
         Some(Command::Book(arguments)) => book::command(&app, arguments),
         Some(Command::Doctor(arguments)) => doctor::command(&app, arguments),
+        Some(Command::Handout(arguments)) => handout::command(&app, arguments),
         Some(Command::Dev { command }) => dev::command(&app, command),
         Some(Command::Host { command }) => host_command::command(&app, command),
     }

@@ -9,6 +9,7 @@ use crate::guest::symbolize::Symbolizer;
 use crate::machine::{self, Action, CreateOptions, Deadlines, Disk, Event, Machine, Reason, Vif};
 use crate::stream::Annotated;
 use crate::terminal::{self, Key, Raw};
+use crate::ui::tell;
 use crate::work::Work;
 use std::fs::File;
 use std::io::Write;
@@ -30,7 +31,7 @@ pub fn command(app: &App, arguments: &cli::Run) -> Result<u8> {
     let disks = open_disks(arguments)?;
     let host = app.test_host()?;
     let guest = app.guest(stage, Work::chosen(app, stage, &arguments.whose)?.features(stage))?;
-    eprintln!("{}", guest.sizes);
+    tell(&guest.sizes);
     let gdb = arguments.gdb.then(free_port).transpose()?;
     let options = machine::Options {
         large: memory > SMALL,
@@ -130,12 +131,10 @@ fn free_port() -> Result<u16> {
 
 /// Prints what to type, and waits for the user's word that gdb is there.
 fn wait_for_gdb(machine: &Machine, port: u16, guest: &Guest) -> Result<()> {
-    eprintln!("the guest is made and waits. In another terminal:");
-    eprintln!(
-        "  gdb {} -ex 'target remote 127.0.0.1:{port}' -ex 'hbreak stardust_start' -ex continue",
-        guest.elf.display()
-    );
-    eprintln!("waiting for gdb (it stops the machine when it connects, and `continue` lets it run)");
+    tell("the guest is made and waits. In another terminal:");
+    let elf = guest.elf.display();
+    tell(format_args!("  gdb {elf} -ex 'target remote 127.0.0.1:{port}' -ex 'hbreak stardust_start' -ex continue"));
+    tell("waiting for gdb (it stops the machine when it connects, and `continue` lets it run)");
     let mut connected = false;
     loop {
         let running = machine.qmp().status(Deadlines::default().within(10.0))? == "running";
@@ -151,7 +150,7 @@ fn wait_for_gdb(machine: &Machine, port: u16, guest: &Guest) -> Result<()> {
 enum End {
     /// The guest ended by itself, or was ended by Xen.
     Guest(Reason),
-    /// The user left.
+    /// The user left, or whoever reads the console.
     Left,
     /// The time given on the command line was up.
     TimeUp(u64),
@@ -171,7 +170,7 @@ impl<'a> Conversation<'a> {
     fn new(arguments: &cli::Run, machine: &'a Machine, symbolizer: &'a Symbolizer) -> Self {
         let raw = Raw::enter();
         if raw.interactive() {
-            eprint!("[{}]\r\n", terminal::HELP);
+            tell(format_args!("[{}]\r", terminal::HELP));
         }
         Self {
             machine,
@@ -197,7 +196,9 @@ impl<'a> Conversation<'a> {
             match self.machine.agent().events().next(Duration::from_millis(20))? {
                 Some(Event::Console { domain, bytes }) if domain == NAME => {
                     let text = self.console.feed(&bytes);
-                    print(&text)?;
+                    if !print(&text)? {
+                        return Ok(End::Left);
+                    }
                 }
                 Some(Event::ConsoleLost { bytes, .. }) => self.say(&format!("{bytes} bytes of the console were lost")),
                 Some(Event::Exited { domain, reason, .. }) if domain == NAME && reason != Reason::Reboot => {
@@ -238,14 +239,18 @@ impl<'a> Conversation<'a> {
     }
 
     fn say(&self, text: &str) {
-        let line_end = if self.raw.interactive() { "\r\n" } else { "\n" };
-        eprint!("[{text}]{line_end}");
+        let line_end = if self.raw.interactive() { "\r" } else { "" };
+        tell(format_args!("[{text}]{line_end}"));
     }
 }
 
-fn print(bytes: &[u8]) -> Result<()> {
+/// Prints it. Returns whether anybody still reads: `head`, for one, leaves when it has enough.
+fn print(bytes: &[u8]) -> Result<bool> {
     let mut out = std::io::stdout().lock();
-    out.write_all(bytes).and_then(|()| out.flush()).doing("print the console")
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        written => written.doing("print the console").map(|()| true),
+    }
 }
 
 /// Says how it ended and what Xen had to say about it, and gives the exit status.
@@ -254,14 +259,14 @@ fn conclude(end: &End, machine: &Machine, symbolizer: &Symbolizer, beginning: &s
         End::Left => Ok(0),
         End::Guest(Reason::Poweroff) => Ok(0),
         End::Guest(reason) => {
-            eprintln!("[the guest ended: {reason}]");
+            tell(format_args!("[the guest ended: {reason}]"));
             if let Some(crash) = Crash::find(&machine.settled_xen_log(), None) {
-                eprintln!("{}", crash.explain(symbolizer, &stacks(beginning)));
+                tell(crash.explain(symbolizer, &stacks(beginning)));
             }
             Ok(Kind::Guest as u8)
         }
         End::TimeUp(seconds) => {
-            eprintln!("[no end within {seconds} s; the guest was ended]");
+            tell(format_args!("[no end within {seconds} s; the guest was ended]"));
             Ok(Kind::Guest as u8)
         }
     }

@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::list::{reached, table};
 use crate::progress::Summary;
 use crate::ui::say;
+use crate::work::has_references;
 use crate::{host, prerequisites};
 
 /// Prints it.
@@ -17,8 +18,10 @@ pub fn command(app: &App) -> Result<u8> {
     say(format_args!("{}\n", reached(&summary, app.style)))?;
     if ready {
         say(format_args!("next: {}\n", summary.next()))?;
-    } else {
+    } else if app.course.stages.first().is_some_and(|first| has_references(&app.course, first)) {
         say("next: `cargo harness check stage1 --solution` builds the test host and shows that it works\n")?;
+    } else {
+        say("next: `cargo harness check stage1` builds the test host, and says that nothing is attempted yet\n")?;
     }
     say("`cargo harness --help` lists the commands\n")?;
     Ok(0)

@@ -22,6 +22,11 @@ pub fn say(text: impl Display) -> Result<()> {
     }
 }
 
+/// Writes a line to standard error. Nobody misses it where that is closed.
+pub fn tell(text: impl Display) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
 /// Where progress goes. Clones share one terminal.
 #[derive(Clone)]
 pub struct Ui {
@@ -46,7 +51,7 @@ impl Ui {
     pub fn note(&self, text: &str) {
         if self.bars.is_hidden() {
             if !self.terminal {
-                eprintln!("{text}");
+                tell(text);
             }
         } else {
             // A failure to draw progress is no reason to stop.
@@ -78,7 +83,7 @@ impl Ui {
 
     fn begin(&self, bar: ProgressBar, text: &str) -> ProgressBar {
         if !self.terminal {
-            eprintln!("{text}");
+            tell(text);
         }
         let bar = self.bars.add(bar);
         bar.set_message(text.to_owned());

@@ -103,7 +103,8 @@ fn below(app: &App, stage: &Stage, base: Base) -> Result<BTreeSet<String>> {
     }
 }
 
-fn has_references(course: &Course, stage: &Stage) -> bool {
+/// Whether this checkout holds the references of a stage.
+pub fn has_references(course: &Course, stage: &Stage) -> bool {
     let folder = course.root.join("solutions").join(&stage.package);
     stage.lab.exercises.iter().all(|exercise| folder.join(&exercise.file).is_file())
 }

@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::cli;
 use crate::error::{Context, Error, Kind, Result};
 use crate::process;
+use crate::ui::say;
 use std::fmt;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
@@ -47,7 +48,7 @@ pub fn command(app: &App, arguments: &cli::Book) -> Result<u8> {
             let folder = std::path::absolute(folder).on("find", folder)?;
             let log = build(&mdbook, app, &folder)?;
             log_findings(&log).iter().for_each(|finding| app.ui.note(&finding.what));
-            println!("{}", folder.join("index.html").display());
+            say(format_args!("{}\n", folder.join("index.html").display()))?;
             Ok(0)
         }
         None => serve(&mdbook, app, arguments.port),
@@ -66,12 +67,12 @@ fn check(app: &App) -> Result<u8> {
     findings.sort();
     findings.dedup();
     for Finding { place, what } in &findings {
-        println!("{place}: {what}");
+        say(format_args!("{place}: {what}\n"))?;
     }
     match findings.len() {
-        0 => println!("the book is sound: {} pages", pages.len()),
-        1 => println!("1 finding"),
-        count => println!("{count} findings"),
+        0 => say(format_args!("the book is sound: {} pages\n", pages.len()))?,
+        1 => say("1 finding\n")?,
+        count => say(format_args!("{count} findings\n"))?,
     }
     Ok(u8::from(!findings.is_empty()))
 }
@@ -104,7 +105,7 @@ fn serve(mdbook: &Path, app: &App, port: u16) -> Result<u8> {
         let next = format!("cargo harness book --port {}", port.checked_add(1).unwrap_or(8000));
         return Err(Error::missing(format!("port {port} of this machine can't be had: {error}")).next(next));
     }
-    println!("http://127.0.0.1:{port}/ (Ctrl-C ends it; a changed page is built anew)");
+    say(format_args!("http://127.0.0.1:{port}/ (Ctrl-C ends it; a changed page is built anew)\n"))?;
     let mut command = mdbook_in(mdbook, app, "serve");
     command.args(["--hostname", "127.0.0.1", "--port", &port.to_string(), "--dest-dir"]);
     // mdBook takes this process over, so whatever ends the one ends the other.
@@ -122,7 +123,7 @@ fn log_findings(log: &str) -> Vec<Finding> {
 }
 
 /// A path from the checkout's root, with `..` worked out.
-fn flat(path: &Path) -> PathBuf {
+pub(crate) fn flat(path: &Path) -> PathBuf {
     let mut flat = PathBuf::new();
     for part in path.components() {
         match part {

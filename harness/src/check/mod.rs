@@ -117,6 +117,7 @@ impl<'a> Request<'a> {
 /// Runs `harness check` and returns the exit status.
 pub fn command(app: &App, arguments: &cli::Check) -> Result<u8> {
     let Selection { stage, exercise } = app.course.select(&arguments.selector)?;
+    rules::given::holds(&app.course.root)?;
     let only = arguments.only.as_deref().map(|id| stage.exercise(id)).transpose()?.or(exercise);
     let work = match (&arguments.from, arguments.whose.base) {
         // What was handed in is judged by itself, whatever is in this checkout.

@@ -54,10 +54,16 @@ pub struct Solution {
 
 /// `harness reset`.
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  cargo harness reset 1b         your file goes to .harness/backup first")]
+#[command(after_help = "Examples:\n  cargo harness reset 1b         the starter of 1b\n  \
+    cargo harness reset --given    the files that a class is given, where they were edited\n\n\
+    What is replaced goes to .harness/backup first.")]
 pub struct Reset {
     /// An exercise: 1b.
-    pub exercise: String,
+    #[arg(required_unless_present = "given")]
+    pub exercise: Option<String>,
+    /// Put the given files back instead.
+    #[arg(long, conflicts_with = "exercise")]
+    pub given: bool,
 }
 
 /// `harness diff`.

@@ -30,10 +30,7 @@ fn verify_command(app: &App, arguments: &cli::Verify) -> Result<u8> {
         say(table(&verified, app))?;
         sound &= verified.iter().all(|one| one.problems.is_empty());
     }
-    println!(
-        "{}",
-        if sound { "the checks tell right from wrong" } else { "next: mend the checks, or what they check" }
-    );
+    say(if sound { "the checks tell right from wrong\n" } else { "next: mend the checks, or what they check\n" })?;
     Ok(u8::from(!sound))
 }
 

@@ -200,6 +200,7 @@ impl<'a> Watch<'a> {
     }
 
     fn try_check(&mut self) -> Result<()> {
+        check::rules::given::holds(&self.app.course.root)?;
         let only = self.exercise.map(|exercise| exercise.id.clone());
         let work = Work::chosen(self.app, self.stage, &cli::Whose::default())?;
         let image = self.image(&work)?.map(|image| (image, only.clone()));

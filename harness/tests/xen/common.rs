@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use tempfile::TempDir;
 
 /// For snapshots: a line in a given file or in the standard library, which is no matter of a report.
 pub const GIVEN_LINE: &str =
@@ -134,5 +135,61 @@ fn refresh(from: &Path, to: &Path) {
         if fs::read(to).ok().as_ref() != Some(&content) {
             fs::write(to, content).expect("write a file");
         }
+    }
+}
+
+/// A checkout with a history in git and nothing that has been built: enough for all that compiles nothing.
+pub struct Checkout {
+    folder: TempDir,
+}
+
+impl Checkout {
+    pub fn new() -> Self {
+        let checkout = Self { folder: tempfile::tempdir().unwrap() };
+        for part in ["labs", "stages", "solutions", "harness/src/check", "rust-toolchain.toml"] {
+            copy(&repository().join(part), &checkout.root().join(part));
+        }
+        checkout.git(&["init", "--quiet"]);
+        checkout.git(&["add", "."]);
+        checkout.git(&["commit", "--quiet", "--message", "starters"]);
+        checkout
+    }
+
+    pub fn git(&self, arguments: &[&str]) {
+        self.git_says(arguments);
+    }
+
+    pub fn git_says(&self, arguments: &[&str]) -> String {
+        let identity = ["-c", "user.name=S", "-c", "user.email=s@example.org", "-c", "commit.gpgsign=false"];
+        let mut git = Command::new("git");
+        git.arg("-C").arg(self.folder.path()).args(identity).args(arguments);
+        let said = git.output().unwrap();
+        assert!(said.status.success(), "git {arguments:?}");
+        String::from_utf8(said.stdout).unwrap()
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Ended {
+        run(self.folder.path(), arguments)
+    }
+
+    /// Where it is.
+    pub fn root(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.folder.path().join(file)
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    if !from.is_dir() {
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(from, to).unwrap();
+        return;
+    }
+    for entry in fs::read_dir(from).unwrap() {
+        let name = entry.unwrap().file_name();
+        copy(&from.join(&name), &to.join(&name));
     }
 }

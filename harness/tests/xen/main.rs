@@ -8,6 +8,7 @@
 mod common;
 mod corpus;
 mod faults;
+mod handout;
 mod lab;
 mod machine;
 mod run;

@@ -1,57 +1,13 @@
 //! The commands that a student works with: where they stand, hints, solutions, the starter again, handing in.
 
-use crate::common::{self, Ended, Lab, repository, run};
+use crate::common::{self, Checkout, Ended, Lab, repository, run};
+use harness::course::Course;
+use harness::given::Lock;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
-use tempfile::TempDir;
-
-/// A checkout with a history in git and nothing that has been built: enough for all that compiles nothing.
-struct Checkout {
-    folder: TempDir,
-}
-
-impl Checkout {
-    fn new() -> Self {
-        let checkout = Self { folder: tempfile::tempdir().unwrap() };
-        for part in ["labs", "stages", "solutions", "harness/src/check", "rust-toolchain.toml"] {
-            copy(&repository().join(part), &checkout.folder.path().join(part));
-        }
-        checkout.git(&["init", "--quiet"]);
-        checkout.git(&["add", "."]);
-        checkout.git(&["commit", "--quiet", "--message", "starters"]);
-        checkout
-    }
-
-    fn git(&self, arguments: &[&str]) {
-        let identity = ["-c", "user.name=S", "-c", "user.email=s@example.org", "-c", "commit.gpgsign=false"];
-        let mut git = Command::new("git");
-        git.arg("-C").arg(self.folder.path()).args(identity).args(arguments);
-        assert!(git.status().unwrap().success(), "git {arguments:?}");
-    }
-
-    fn run(&self, arguments: &[&str]) -> Ended {
-        run(self.folder.path(), arguments)
-    }
-
-    fn path(&self, file: &str) -> std::path::PathBuf {
-        self.folder.path().join(file)
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    if !from.is_dir() {
-        fs::create_dir_all(to.parent().unwrap()).unwrap();
-        fs::copy(from, to).unwrap();
-        return;
-    }
-    for entry in fs::read_dir(from).unwrap() {
-        let name = entry.unwrap().file_name();
-        copy(&from.join(&name), &to.join(&name));
-    }
-}
 
 macro_rules! assert_said {
     ($name:literal, $text:expr) => {
@@ -78,7 +34,7 @@ fn a_reader_who_goes_away_is_no_error() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     for command in ["list", "next", "man"] {
-        let status = common::harness(checkout.folder.path(), &[command]).stdout(writer.try_clone().unwrap()).status();
+        let status = common::harness(checkout.root(), &[command]).stdout(writer.try_clone().unwrap()).status();
         assert_eq!(status.unwrap().code(), Some(0), "{command}");
     }
 }
@@ -129,6 +85,60 @@ fn reset_keeps_the_work_and_takes_the_starter_from_the_history() {
     let said = checkout.run(&["reset", "1a"]).with(69).stderr;
     assert!(said.contains("next: take the starter's file from a fresh clone"), "{said}");
     assert_eq!(fs::read_to_string(checkout.path(RING)).unwrap(), "// third\n");
+}
+
+/// A checkout that says what it was given, as a handout does.
+fn handout() -> Checkout {
+    let checkout = Checkout::new();
+    let root = checkout.root();
+    let course = Course::load(root).unwrap();
+    let files = checkout.git_says(&["ls-files"]);
+    let files: Vec<_> = files.lines().map(Into::into).collect();
+    Lock::make(&course, 1, &files).unwrap().write(root).unwrap();
+    checkout
+}
+
+const LIB: &str = "stages/stage1-console/src/lib.rs";
+
+#[test]
+fn an_edited_given_file_is_a_broken_rule_and_can_be_put_back() {
+    let checkout = handout();
+    let given = fs::read_to_string(checkout.path(LIB)).unwrap();
+    fs::write(checkout.path(LIB), format!("{given}// mine\n")).unwrap();
+    let said = checkout.run(&["check", "1a"]).with(4).stderr;
+    assert!(said.contains(&format!("edited: {LIB}")) && said.contains("reset --given"), "{said}");
+    let doctor = checkout.run(&["doctor", "--quick"]).with(4).stdout;
+    assert!(doctor.contains(&format!("given files edited: {LIB}")), "{doctor}");
+    let said = checkout.run(&["reset", "--given"]).with(0).stdout;
+    assert!(said.contains("yours is kept: .harness/backup/given-lib-1.rs"), "{said}");
+    assert_eq!(fs::read_to_string(checkout.path(LIB)).unwrap(), given);
+    assert!(checkout.run(&["reset", "--given"]).with(0).stdout.contains("every given file is as it was handed out"));
+    let doctor = checkout.run(&["doctor", "--quick"]).with(0).stdout;
+    assert!(doctor.contains("given files as handed out, for stage 1"), "{doctor}");
+}
+
+#[test]
+fn without_a_history_the_starter_is_in_the_handout_and_given_files_are_not() {
+    let checkout = handout();
+    let starter = fs::read_to_string(checkout.path(RING)).unwrap();
+    fs::remove_dir_all(checkout.path(".git")).unwrap();
+    fs::write(checkout.path(RING), "// mine\n").unwrap();
+    checkout.run(&["reset", "1a"]).with(0);
+    assert_eq!(fs::read_to_string(checkout.path(RING)).unwrap(), starter);
+    fs::write(checkout.path(LIB), "// mine\n").unwrap();
+    let said = checkout.run(&["reset", "--given"]).with(69).stderr;
+    assert!(said.contains(&format!("next: take {LIB} from a fresh clone")), "{said}");
+    assert_eq!(fs::read_to_string(checkout.path(LIB)).unwrap(), "// mine\n");
+}
+
+#[test]
+fn what_is_no_handout_knows_no_given_files() {
+    let checkout = Checkout::new();
+    let said = checkout.run(&["reset", "--given"]).with(64).stderr;
+    assert!(said.contains("no handout"), "{said}");
+    let doctor = checkout.run(&["doctor", "--quick"]).with(0).stdout;
+    assert!(doctor.contains("given files not watched"), "{doctor}");
+    checkout.run(&["reset"]).with(64);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! identifier `include`, whatever is done with it later.
 
 mod assembly;
+pub mod given;
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use std::fmt;
