@@ -1,10 +1,12 @@
 //! The command line: what each command takes and how it is explained.
 
 mod instructor;
+mod measure;
 mod outputs;
 mod student;
 
 pub use instructor::Handout;
+pub use measure::{Bench, BenchFormat};
 pub use outputs::{Format, Outputs};
 pub use student::{Completions, Diff, Explain, Hint, Man, Reset, Solution, Submit, Watch};
 
@@ -57,6 +59,8 @@ pub enum Command {
     Run(Run),
     /// Builds a stage's image, verifies it, and says how large it is.
     Build(Build),
+    /// Measures a stage: instructions or time, beside a Linux guest.
+    Bench(Bench),
     /// Builds the book and serves it to your browser.
     Book(Book),
     /// Looks at the machine: what is there, what is missing, how fast it is.

@@ -17,6 +17,7 @@
 mod snapshot;
 
 pub mod app;
+pub mod bench;
 pub mod book;
 pub mod build;
 pub mod cache;
@@ -27,6 +28,7 @@ pub mod course;
 pub mod dev;
 pub mod diff;
 pub mod doctor;
+pub mod domain;
 pub mod error;
 pub mod explain;
 pub mod git;

@@ -6,8 +6,8 @@ use harness::app::App;
 use harness::cli::{Cli, Command};
 use harness::error::{Error, Kind};
 use harness::{
-    book, build, check, completions, dev, diff, doctor, explain, handout, hint, host_command, interrupt, list, man,
-    next, reset, run,
+    bench, book, build, check, completions, dev, diff, doctor, explain, handout, hint, host_command, interrupt, list,
+    man, next, reset, run,
 };
 use harness::{solution, status, submit, watch};
 use std::process::ExitCode;
@@ -54,6 +54,7 @@ fn perform(cli: &Cli) -> Result<u8, Error> {
         Some(Command::Submit(arguments)) => submit::command(&app, arguments),
         Some(Command::Run(arguments)) => run::command(&app, arguments),
         Some(Command::Build(arguments)) => build::command(&app, arguments),
+        Some(Command::Bench(arguments)) => bench::command(&app, arguments),
         Some(Command::Book(arguments)) => book::command(&app, arguments),
         Some(Command::Doctor(arguments)) => doctor::command(&app, arguments),
         Some(Command::Handout(arguments)) => handout::command(&app, arguments),

@@ -31,10 +31,11 @@ pub fn command(app: &App, arguments: &cli::Run) -> Result<u8> {
     let disks = open_disks(arguments)?;
     let host = app.test_host()?;
     let guest = app.guest(stage, Work::chosen(app, stage, &arguments.whose)?.features(stage))?;
-    tell(&guest.sizes);
+    tell(guest.sizes);
     let gdb = arguments.gdb.then(free_port).transpose()?;
     let options = machine::Options {
         large: memory > SMALL,
+        counted: false,
         forwards: arguments.forward.iter().map(|&(host, guest)| machine::Forward { host, guest }).collect(),
         online: true,
         gdb,

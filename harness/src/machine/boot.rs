@@ -34,8 +34,10 @@ pub struct Boot {
 /// What the machine sees of QEMU's command line.
 pub fn machine(options: &Options, accelerator: Accelerator) -> Vec<String> {
     let memory = if options.large { "10240M" } else { "2048M" };
+    // TCG's SMAP breaks PV guests.
     let (accelerator, cpu) = match accelerator {
-        // TCG's SMAP breaks PV guests.
+        // One thread, since there is one count for all processors.
+        Accelerator::Tcg if options.counted => ("tcg,thread=single", "max,-smap"),
         Accelerator::Tcg => ("tcg,thread=multi", "max,-smap"),
         Accelerator::Kvm => ("kvm", "host"),
     };
@@ -56,7 +58,8 @@ pub fn machine(options: &Options, accelerator: Accelerator) -> Vec<String> {
         ["-display", "none"],
     ];
     let flags = ["-no-reboot", "-nodefaults", "-no-user-config"];
-    words.as_flattened().iter().chain(&flags).map(|&word| word.to_owned()).collect()
+    let count: &[&str] = if options.counted { &["-icount", "shift=0,sleep=off"] } else { &[] };
+    words.as_flattened().iter().chain(&flags).chain(count).map(|&word| word.to_owned()).collect()
 }
 
 impl Boot {

@@ -40,6 +40,8 @@ pub const GUEST_ADDRESS: &str = "10.0.2.15";
 pub struct Options {
     /// 10 GiB instead of 2.
     pub large: bool,
+    /// QEMU counts instructions, and time is that count: one a nanosecond.
+    pub counted: bool,
     /// TCP ports of this machine that lead into the guest.
     pub forwards: Vec<Forward>,
     /// Whether guests reach the network outside.
@@ -52,7 +54,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { large: false, forwards: Vec::new(), online: false, gdb: None, scale: 1. }
+        Self { large: false, counted: false, forwards: Vec::new(), online: false, gdb: None, scale: 1. }
     }
 }
 
@@ -69,6 +71,7 @@ pub struct Forward {
 pub struct Machine {
     boot: Boot,
     accelerator: Accelerator,
+    deadlines: Deadlines,
 }
 
 impl Machine {
@@ -82,7 +85,7 @@ impl Machine {
         }
         let qemu = qemu::version()?;
         let recipe = Recipe { cache_root, image, options, accelerator: Accelerator::Tcg, qemu: &qemu };
-        let accelerator = Accelerator::choose(&recipe, ui);
+        let accelerator = if options.counted { Accelerator::Tcg } else { Accelerator::choose(&recipe, ui) };
         let recipe = Recipe { accelerator, ..recipe };
         let snapshot = Snapshot::ensure(&recipe, None, ui)?;
         let boot = match Boot::restore(&recipe, &snapshot, &deadlines) {
@@ -94,7 +97,7 @@ impl Machine {
                 Boot::restore(&recipe, &snapshot, &deadlines)?
             }
         };
-        let machine = Self { boot, accelerator };
+        let machine = Self { boot, accelerator, deadlines };
         options.forwards.iter().try_for_each(|forward| machine.forward(*forward))?;
         Ok(machine)
     }
@@ -127,6 +130,11 @@ impl Machine {
             }
             log = now;
         }
+    }
+
+    /// A deadline in so many of an ordinary machine's seconds from now.
+    pub fn within(&self, seconds: f64) -> Deadline {
+        self.deadlines.within(seconds)
     }
 
     /// How QEMU runs it.

@@ -104,7 +104,8 @@ impl Recipe<'_> {
             hash.update([0]);
         }
         let hash: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        format!("machine-{}-{hash}", if self.options.large { "large" } else { "normal" })
+        let counted = if self.options.counted { "counted-" } else { "" };
+        format!("machine-{counted}{}-{hash}", if self.options.large { "large" } else { "normal" })
     }
 }
 

@@ -4,7 +4,7 @@
 
 use crate::boot_info::CommandLine;
 use crate::options::{self, Key, Values};
-use crate::{Boot, println};
+use crate::{Boot, bench, println};
 
 mod fault;
 mod pattern;
@@ -29,6 +29,7 @@ pub const DEMOS: &[Demo] = &[
     Demo { name: "panic", keys: &[Key { name: "panic", values: Values::OneOf(fault::PANICS) }], run: fault::panic },
     Demo { name: "fault", keys: &[Key { name: "fault", values: Values::OneOf(fault::FAULTS) }], run: fault::fault },
     Demo { name: "pattern", keys: &[Key { name: "size", values: Values::Number }], run: pattern::pattern },
+    Demo { name: "bench", keys: &[Key { name: "rest", values: Values::Number }], run: bench::run },
 ];
 
 /// Most demos, and most keys, that all stages together may have.
@@ -36,6 +37,7 @@ const MOST: usize = 64;
 
 /// Runs the demo that the command line names, the first one by default, and names the line's mistakes before.
 pub fn run(boot: &Boot, demos: &[&[Demo]]) {
+    bench::TO_MAIN.reached();
     let all = || demos.iter().copied().flatten().take(MOST);
     let mut names = [""; MOST];
     let mut keys: [&[Key]; MOST] = [&[]; MOST];

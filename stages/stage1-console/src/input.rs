@@ -10,9 +10,7 @@ use crate::{idle, output};
 /// Waits for a byte.
 pub fn read_byte() -> u8 {
     let mut byte = [0];
-    while output::read(&mut byte) == 0 {
-        idle::wait();
-    }
+    idle::wait_until(|| output::read(&mut byte) > 0);
     byte[0]
 }
 

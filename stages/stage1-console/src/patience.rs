@@ -27,7 +27,9 @@ impl Patience {
     }
 }
 
-fn ticks() -> u64 {
+/// What the time stamp counter is now.
+#[inline]
+pub fn ticks() -> u64 {
     // SAFETY: every x86-64 processor has a time stamp counter, and Xen lets guests read it.
     unsafe { core::arch::x86_64::_rdtsc() }
 }

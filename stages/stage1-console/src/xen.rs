@@ -8,10 +8,11 @@
 use crate::types::Port;
 use crate::{Errno, hypercall as exercise};
 
-/// The numbers of the hypercalls (`public/xen.h`) that stage 1 makes.
+/// The numbers of the hypercalls (`public/xen.h`) that the kernel makes.
 #[allow(missing_docs, reason = "named as in the header")]
 pub mod number {
     pub const MMU_UPDATE: u64 = 1;
+    pub const MEMORY_OP: u64 = 12;
     pub const XEN_VERSION: u64 = 17;
     pub const VCPU_OP: u64 = 24;
     pub const MMUEXT_OP: u64 = 26;

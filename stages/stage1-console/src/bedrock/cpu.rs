@@ -33,6 +33,8 @@ pub enum Slot {
 }
 
 const SLOTS: usize = 4;
+#[cfg(guest)]
+const SLOTS_OFFSET: usize = core::mem::offset_of!(Cpu, slots);
 
 /// The block of one vCPU. It must not cross a page, which its alignment sees to.
 #[repr(C, align(128))]
@@ -114,6 +116,41 @@ pub fn current() -> &'static Cpu {
     }
     #[cfg(not(guest))]
     &FIRST
+}
+
+/// A later stage's word of the vCPU that this runs on, read by one instruction: where the word belongs to whatever runs, as
+/// [`Slot::Thread`] does, it is the right one even if a thread moves to another vCPU at any moment.
+#[inline]
+pub fn here(slot: Slot) -> u64 {
+    #[cfg(guest)]
+    {
+        let value: u64;
+        let offset = SLOTS_OFFSET + size_of::<u64>() * slot as usize;
+        // SAFETY: gs leads to a block, and the offset to one of its slots.
+        unsafe {
+            core::arch::asm!("mov {}, gs:[{}]", out(reg) value, in(reg) offset,
+                options(nostack, readonly, preserves_flags));
+        }
+        value
+    }
+    #[cfg(not(guest))]
+    FIRST.slot(slot).load(core::sync::atomic::Ordering::Relaxed)
+}
+
+/// Whether events are masked on this vCPU.
+#[inline]
+pub fn events_masked() -> bool {
+    #[cfg(guest)]
+    {
+        let mask: u32;
+        // SAFETY: reads the mask byte alone.
+        unsafe {
+            core::arch::asm!("movzx {:e}, byte ptr gs:[1]", out(reg) mask, options(nostack, readonly, preserves_flags));
+        }
+        mask != 0
+    }
+    #[cfg(not(guest))]
+    true
 }
 
 /// Masks events on this vCPU. Returns whether they were masked before.

@@ -16,9 +16,12 @@ const STACK_SIZE: usize = 128 * 1024;
 core::arch::global_asm!(
     r#"
     .section .text.boot, "ax", @progbits
-    .global _start
+    .global _start, first_ticks
 /* ANCHOR: first_instructions */
 _start:
+    rdtsc                               /* when the guest began: for `app=bench` */
+    mov first_ticks[rip], eax
+    mov first_ticks[rip + 4], edx
     cld
     lea rsp, boot_stack_top[rip]
     fninit
@@ -32,6 +35,10 @@ _start:
     .section .rodata.boot, "a", @progbits
     .balign 4
 initial_mxcsr: .long 0x1f80
+
+    .section .bss.first_ticks, "aw", @nobits
+    .balign 8
+first_ticks: .skip 8
 
     .section .bss.boot_stack, "aw", @nobits
     .balign 4096
@@ -64,4 +71,20 @@ pub fn boot_stack() -> Range<u64> {
 #[cfg(not(guest))]
 pub fn boot_stack() -> Range<u64> {
     0..0
+}
+
+/// What the time stamp counter was at the first instruction.
+#[cfg(guest)]
+pub fn first_ticks() -> u64 {
+    unsafe extern "C" {
+        static first_ticks: u64;
+    }
+    // SAFETY: only the first instructions write it.
+    unsafe { first_ticks }
+}
+
+/// There was no first instruction in a host build.
+#[cfg(not(guest))]
+pub fn first_ticks() -> u64 {
+    0
 }

@@ -30,7 +30,5 @@ pub(super) fn echo(_: CommandLine<'_>) {
 /// Does nothing for ever: for those who want to see what that looks like from outside.
 pub(super) fn hang(_: CommandLine<'_>) {
     println!("hanging");
-    loop {
-        idle::wait();
-    }
+    idle::wait_until(|| false);
 }

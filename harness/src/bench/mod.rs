@@ -1,0 +1,162 @@
+//! `harness bench`: how many instructions, or how much time, a stage takes for what it does all the time.
+//!
+//! The guest measures itself (`app=bench`); here it is booted several times, a Linux guest does what compares, and
+//! the figures are put side by side.
+//!
+//! Invariant: with `--counted` a tick of the guest's counter is an instruction: a loop of a known length is among what
+//! is measured, and figures are refused if it doesn't come out right.
+
+pub mod figures;
+pub mod known;
+pub mod plot;
+pub mod report;
+
+use crate::app::App;
+use crate::cli;
+use crate::course::Stage;
+use crate::domain::{Domain, fresh_name};
+use crate::error::{Context, Error, Result};
+use crate::guest::Guest;
+use crate::machine::{self, Action, CreateOptions, Machine};
+use crate::ui::say;
+use crate::work::Work;
+use figures::Figure;
+use report::{Report, Tick};
+
+/// Where images are put in dom0.
+const KERNEL: &str = "/images/bench";
+/// Seconds on an ordinary machine from a guest's start to the end of its measurements.
+const PATIENCE: f64 = 60.0;
+/// Seconds of dom0's for it to finish what making a guest has left it to do.
+const REST: &str = "2";
+/// What the guest measures to show what a tick is, and what has to come out.
+const KNOWN_LOOP: (&str, u64) = ("loop-of-2001", 2001);
+
+/// Runs the command and returns the exit status.
+pub fn command(app: &App, arguments: &cli::Bench) -> Result<u8> {
+    let report = measure(app, arguments)?;
+    let json = || report.json().map_err(|error| Error::fault(format!("write the figures as JSON: {error}")));
+    let text = match arguments.format {
+        cli::BenchFormat::Human => report.human(),
+        cli::BenchFormat::Json => json()?,
+    };
+    match &arguments.out {
+        Some(file) => {
+            say(report.human())?;
+            std::fs::write(file, text).on("write", file)?;
+        }
+        None => say(text)?,
+    }
+    if let Some(file) = &arguments.plot {
+        std::fs::write(file, plot::svg(&report)).on("write", file)?;
+    }
+    Ok(0)
+}
+
+/// Builds, boots, and puts the figures together.
+pub fn measure(app: &App, arguments: &cli::Bench) -> Result<Report> {
+    let stage = match (&arguments.stage, app.course.stages.last()) {
+        (Some(selector), _) => app.course.select(selector)?.stage,
+        (None, Some(last)) => last,
+        (None, None) => return Err(Error::fault("the course has no stages")),
+    };
+    let work = if arguments.mine { Work::default() } else { Work::reference(&app.course, stage) };
+    let host = app.test_host()?;
+    let guest = app.guest(stage, work.features(stage))?;
+    let scale = app.scale(None);
+    let options = machine::Options { counted: arguments.counted, scale, ..machine::Options::default() };
+    let machine = app.machine(&host, &options)?;
+
+    let ours = boots(app, stage, &guest, &machine, arguments)?;
+    let mhz = megahertz(&machine)?;
+    let tick = if arguments.counted { Tick::Instruction } else { Tick::OfMegahertz(mhz) };
+    Ok(Report {
+        schema: 1,
+        stage: stage.package.clone(),
+        mode: if arguments.mine { "mine" } else { "reference" }.into(),
+        commit: app.commit(),
+        toolchain: app.toolchain(),
+        accelerator: format!("{:?}", machine.accelerator()).to_lowercase(),
+        mhz,
+        boots: arguments.runs,
+        image_bytes: guest.sizes.total() as u64,
+        rows: report::rows(tick, &ours, &[]),
+    })
+}
+
+/// The stage's own figures, of as many boots as were asked for.
+fn boots(app: &App, stage: &Stage, guest: &Guest, machine: &Machine, arguments: &cli::Bench) -> Result<Vec<Figure>> {
+    let image = std::fs::read(&guest.image).on("read", &guest.image)?;
+    machine.agent().put(KERNEL, &image)?;
+    let again = format!("cargo harness run {} --solution --cmdline app=bench", stage.name);
+    let step = app.ui.count("booting", u64::from(arguments.runs));
+    let mut boots = Vec::new();
+    for boot in 0..arguments.runs {
+        let mut options = CreateOptions::new(fresh_name("bench"), KERNEL);
+        options.cmdline = "app=bench".into();
+        options.memory_mib = stage.lab.guest.memory;
+        options.vcpus = stage.lab.guest.vcpus;
+        let console = run(machine, options).map_err(|error| error.next(&again))?;
+        let figures = figures::parse(&console);
+        let told = |why| Error::new(crate::error::Kind::Guest, format!("the guest's measurements: {why}")).next(&again);
+        boots.push(figures.map_err(told)?);
+        step.at(u64::from(boot) + 1);
+    }
+    let figures = figures::merge(&boots);
+    if arguments.counted {
+        counts_instructions(&figures)?;
+    }
+    Ok(figures)
+}
+
+/// Boots a guest beside a dom0 that has nothing to do, and returns its console once it has powered off.
+fn run(machine: &Machine, mut options: CreateOptions) -> Result<String> {
+    options.paused = true;
+    // What a guest has printed is still in its ring when Xen crashes it, and goes with the domain.
+    options.on_crash = Action::Preserve;
+    let mut domain = Domain::create(machine, &options)?;
+    machine.agent().exec(&["sleep", REST], &[])?;
+    domain.unpause()?;
+    domain.power_off(machine.within(PATIENCE))?;
+    Ok(domain.text())
+}
+
+/// Refuses figures whose ticks are no instructions.
+fn counts_instructions(figures: &[Figure]) -> Result<()> {
+    let (name, expected) = KNOWN_LOOP;
+    match figures.iter().find(|figure| figure.name == name) {
+        Some(figure) if figure.min == expected => Ok(()),
+        Some(figure) => {
+            let text = format!("this QEMU does not count instructions: {expected} of them took {} ticks", figure.min);
+            Err(Error::missing(text).next("leave out --counted: times are measured then"))
+        }
+        None => Err(Error::fault(format!("the guest did not measure {name}"))),
+    }
+}
+
+/// The rate of the time stamp counter, as Xen found it.
+fn megahertz(machine: &Machine) -> Result<f64> {
+    let said = machine.agent().exec(&["xl", "info"], &[])?;
+    let text = String::from_utf8_lossy(&said.stdout);
+    let rate =
+        text.lines().find_map(|line| line.strip_prefix("cpu_mhz")?.trim_start().strip_prefix(':')?.trim().parse().ok());
+    rate.filter(|mhz| *mhz > 0.0).ok_or_else(|| Error::fault("xl info does not tell the processor's rate"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_that_does_not_count_instructions_is_refused() {
+        let figure = |min| [Figure { name: "loop-of-2001".into(), min, median: min, samples: 1 }];
+        assert!(counts_instructions(&figure(2001)).is_ok());
+        let error = counts_instructions(&figure(10_529)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "this QEMU does not count instructions: 2001 of them took 10529 ticks\n  \
+            next: leave out --counted: times are measured then"
+        );
+        assert!(counts_instructions(&[]).is_err());
+    }
+}

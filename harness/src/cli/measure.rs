@@ -1,0 +1,42 @@
+//! What the commands that measure and wear out take.
+
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+/// `harness bench`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  cargo harness bench                        times of the last stage\n  \
+    cargo harness bench stage1 --counted       instructions instead, which repeat on any machine\n  \
+    cargo harness bench --counted --format json --out bench.json --plot bench.svg\n\n\
+    The figure to quote is the least. `How to read the figures` in the book says why.")]
+pub struct Bench {
+    /// A stage: stage1, 1, console. The last one, if none is given.
+    pub stage: Option<String>,
+    /// Count instructions instead of taking time: slower, and the same on every machine.
+    #[arg(long)]
+    pub counted: bool,
+    /// Measure your own work on the exercises instead of the references.
+    #[arg(long)]
+    pub mine: bool,
+    /// How often to boot.
+    #[arg(long, value_name = "COUNT", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub runs: u32,
+    /// How to report.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub format: BenchFormat,
+    /// Write the report to a file; the table is on the screen then.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Draw the figures into a file, as SVG.
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
+}
+
+/// How the figures of a bench are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs, reason = "told in the help of `--format`")]
+pub enum BenchFormat {
+    #[default]
+    Human,
+    Json,
+}

@@ -1,0 +1,99 @@
+//! One guest from its creation to its end, with what it prints: for commands that look at guests, not at the work in
+//! them.
+//!
+//! Invariant: a domain is gone when its [`Domain`] is dropped, and every wait for one has a deadline.
+
+use crate::error::{Error, Kind, Result};
+use crate::machine::{CreateOptions, Deadline, Event, Machine, Reason};
+use crate::tail;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// Domains of this process: no two on one test host share a name.
+static MADE: AtomicU32 = AtomicU32::new(0);
+
+/// A name that no domain has had.
+pub fn fresh_name(what: &str) -> String {
+    format!("{what}-{}", MADE.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A domain under way.
+pub struct Domain<'a> {
+    machine: &'a Machine,
+    name: String,
+    /// What it has printed.
+    pub console: Vec<u8>,
+    /// Bytes of its console that were dropped on the way, because nobody looked for too long.
+    pub lost: u64,
+    ended: Option<Reason>,
+}
+
+impl<'a> Domain<'a> {
+    /// Makes a domain.
+    pub fn create(machine: &'a Machine, options: &CreateOptions) -> Result<Self> {
+        machine.agent().create(options)?;
+        Ok(Self { machine, name: options.name.clone(), console: Vec::new(), lost: 0, ended: None })
+    }
+
+    /// Lets one run that was made paused.
+    pub fn unpause(&self) -> Result<()> {
+        self.machine.agent().unpause(&self.name)
+    }
+
+    /// Listens until it ends or `enough` says so of its console; returns why it ended, if it did.
+    ///
+    /// # Errors
+    /// When the deadline is over, with what was printed last.
+    pub fn listen(&mut self, deadline: Deadline, enough: impl Fn(&[u8]) -> bool) -> Result<Option<&Reason>> {
+        while self.ended.is_none() && !enough(&self.console) {
+            if deadline.is_over() {
+                return Err(self.failed("did not end in time"));
+            }
+            match self.machine.agent().events().next(Duration::from_millis(200))? {
+                Some(Event::Console { domain, bytes }) if domain == self.name => self.console.extend(bytes),
+                Some(Event::ConsoleLost { domain, bytes }) if domain == self.name => self.lost += bytes,
+                Some(Event::Exited { domain, reason, .. }) if domain == self.name => self.ended = Some(reason),
+                _ => {}
+            }
+        }
+        Ok(self.ended.as_ref())
+    }
+
+    /// Listens until it has powered off.
+    ///
+    /// # Errors
+    /// When it ends in any other way, or not in time.
+    pub fn power_off(&mut self, deadline: Deadline) -> Result<()> {
+        match self.listen(deadline, |_| false)? {
+            Some(Reason::Poweroff) => Ok(()),
+            other => {
+                let how = other.map_or_else(|| "went on".to_owned(), |reason| format!("ended with {reason}"));
+                Err(self.failed(&how))
+            }
+        }
+    }
+
+    /// What it has printed, as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.console).replace('\r', "")
+    }
+
+    /// That the guest did something else than it was to do, with its last words.
+    pub fn failed(&self, how: &str) -> Error {
+        let words = match tail(&self.text(), 6) {
+            words if words.is_empty() => "; it printed nothing".to_owned(),
+            words => format!("; its console ends with:\n    {}", words.replace('\n', "\n    ")),
+        };
+        Error::new(Kind::Guest, format!("the guest {} {how}{words}", self.name))
+    }
+}
+
+impl Drop for Domain<'_> {
+    fn drop(&mut self) {
+        // Xen may have been told to keep one that crashed.
+        if matches!(self.ended, None | Some(Reason::Crash)) {
+            // Where this fails the test host is lost, and whoever needs it next will hear of it.
+            let _ = self.machine.agent().destroy(&self.name);
+        }
+    }
+}

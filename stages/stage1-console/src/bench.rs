@@ -1,0 +1,198 @@
+//! Measuring: how long something takes, in ticks of the time stamp counter.
+//!
+//! `app=bench` runs every benchmark of this stage and of those above, which add theirs with [`register`] when they
+//! boot, and then prints a line for each: `bench <name> <min> <median> <samples>`. `harness bench` reads them. What a
+//! tick is depends on the machine: a fraction of a nanosecond, or one instruction where QEMU counts those.
+//!
+//! Invariant: nothing is printed while anything is measured, since that would wake dom0, and dom0 was left alone for
+//! a while before. What measuring itself costs is taken off each sample.
+
+mod rest;
+mod rows;
+
+use core::hint::black_box;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use crate::bedrock;
+use crate::boot_info::CommandLine;
+use crate::lock::Lock;
+use crate::println;
+
+pub use crate::patience::ticks;
+
+/// Something to measure.
+#[derive(Clone, Copy)]
+pub struct Benchmark {
+    /// What the figure is called: lower case, words joined by `-`.
+    pub name: &'static str,
+    /// Takes the samples.
+    pub run: fn(&mut Bencher),
+}
+
+/// How many samples a benchmark takes at most.
+pub const SAMPLES: usize = 100;
+/// Most stages, and most benchmarks of all stages together.
+const MOST_TABLES: usize = 8;
+const MOST: usize = 64;
+/// Milliseconds without work for dom0, before anything is measured.
+const REST: u64 = 2000;
+
+static TABLES: Lock<[&[Benchmark]; MOST_TABLES]> = Lock::new([rows::BENCHMARKS, &[], &[], &[], &[], &[], &[], &[]]);
+
+/// Adds a stage's benchmarks to those that `app=bench` runs.
+///
+/// # Panics
+/// If there are more stages than this has room for.
+pub fn register(benchmarks: &'static [Benchmark]) {
+    let mut tables = TABLES.lock();
+    let free = tables.iter_mut().find(|table| table.is_empty());
+    *free.unwrap_or_else(|| panic!("more than {MOST_TABLES} tables of benchmarks")) = benchmarks;
+}
+
+/// A point on the way from the first instruction.
+pub struct Milestone(AtomicU64);
+
+/// The end of stage 1's banner.
+pub static TO_BANNER: Milestone = Milestone(AtomicU64::new(0));
+/// The end of all stages' boot: what the guest is there for begins.
+pub static TO_MAIN: Milestone = Milestone(AtomicU64::new(0));
+
+impl Milestone {
+    /// Notes that the guest has come so far.
+    pub fn reached(&self) {
+        self.0.store(ticks().saturating_sub(bedrock::first_ticks()), Ordering::Relaxed);
+    }
+
+    /// Ticks from the first instruction.
+    fn ticks(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Takes the samples of one benchmark.
+pub struct Bencher {
+    samples: [u64; SAMPLES],
+    taken: usize,
+    /// What it costs to measure nothing.
+    overhead: u64,
+}
+
+impl Bencher {
+    fn new(overhead: u64) -> Self {
+        Self { samples: [0; SAMPLES], taken: 0, overhead }
+    }
+
+    /// Measures `work` until there are samples enough.
+    #[inline(always)]
+    pub fn iter<R>(&mut self, mut work: impl FnMut() -> R) {
+        while self.wants_more() {
+            self.time(&mut work);
+        }
+    }
+
+    /// Measures `work` once: for loops that do something between two samples.
+    #[inline(always)]
+    pub fn time<R>(&mut self, work: impl FnOnce() -> R) -> R {
+        let begin = ticks();
+        let result = black_box(work());
+        self.sample(ticks().wrapping_sub(begin));
+        result
+    }
+
+    /// Takes a sample that was measured elsewhere, from one call of [`ticks`] to another.
+    #[inline(never)]
+    pub fn sample(&mut self, ticks: u64) {
+        if let Some(sample) = self.samples.get_mut(self.taken) {
+            *sample = ticks.saturating_sub(self.overhead);
+            self.taken += 1;
+        }
+    }
+
+    /// Whether there are fewer than [`SAMPLES`] samples.
+    #[inline]
+    pub fn wants_more(&self) -> bool {
+        self.taken < SAMPLES
+    }
+
+    /// The least and the middle one; `None` without samples.
+    fn figures(&mut self) -> Option<Figures> {
+        let samples = &mut self.samples[..self.taken];
+        samples.sort_unstable();
+        let (min, median) = (samples.first()?, samples.get(samples.len() / 2)?);
+        Some(Figures { min: *min, median: *median, samples: self.taken })
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Figures {
+    min: u64,
+    median: u64,
+    samples: usize,
+}
+
+/// Runs all benchmarks and prints what came out; the demo `app=bench`.
+pub(crate) fn run(command_line: CommandLine<'_>) {
+    let tables = *TABLES.lock();
+    let benchmarks = || tables.into_iter().flatten().take(MOST);
+    let rest = command_line.get("rest").and_then(|rest| rest.parse().ok()).unwrap_or(REST);
+    println!("measuring {} things", benchmarks().count());
+    if let Err(error) = rest::rest(rest) {
+        println!("dom0 could not be left alone: {error}");
+    }
+    let mut nothing = Bencher::new(0);
+    nothing.iter(|| ());
+    let overhead = nothing.figures().map_or(0, |figures| figures.min);
+
+    let mut rows = [None; MOST];
+    for (benchmark, row) in benchmarks().zip(&mut rows) {
+        let mut bencher = Bencher::new(overhead);
+        (benchmark.run)(&mut bencher);
+        *row = bencher.figures();
+    }
+    for (Benchmark { name, .. }, row) in benchmarks().zip(&rows) {
+        match row {
+            Some(Figures { min, median, samples }) => println!("bench {name} {min} {median} {samples}"),
+            None => println!("bench {name} failed"),
+        }
+    }
+    println!("bench done");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figures(samples: &[u64], overhead: u64) -> Option<Figures> {
+        let mut bencher = Bencher::new(overhead);
+        samples.iter().for_each(|sample| bencher.sample(*sample));
+        bencher.figures()
+    }
+
+    #[test]
+    fn the_least_and_the_middle_sample_are_told() {
+        assert_eq!(figures(&[], 0), None);
+        assert_eq!(figures(&[7], 0), Some(Figures { min: 7, median: 7, samples: 1 }));
+        assert_eq!(figures(&[30, 10, 20], 0), Some(Figures { min: 10, median: 20, samples: 3 }));
+    }
+
+    #[test]
+    fn what_measuring_costs_is_taken_off() {
+        assert_eq!(figures(&[12, 3], 5), Some(Figures { min: 0, median: 7, samples: 2 }));
+    }
+
+    #[test]
+    fn there_are_never_more_samples_than_there_is_room_for() {
+        let mut bencher = Bencher::new(0);
+        let mut runs = 0;
+        bencher.iter(|| runs += 1);
+        assert_eq!(runs, SAMPLES);
+        assert!(!bencher.wants_more());
+        bencher.sample(1);
+        assert_eq!(bencher.figures().map(|figures| figures.samples), Some(SAMPLES));
+    }
+
+    #[test]
+    fn names_are_single_words() {
+        assert!(rows::BENCHMARKS.iter().all(|row| !row.name.contains(char::is_whitespace)));
+    }
+}

@@ -1,0 +1,183 @@
+//! The direct map: all memory at one place, in the order of its pfns.
+//!
+//! Xen's builder maps little more than the image. The rest is ours but can't be touched until page tables show it, and a
+//! page table is itself a page of memory that somebody must have filled. [`start`] fills the first tables through
+//! the boot mapping; every later one lies in memory that the direct map shows already. So a table costs no
+//! hypercall but the one that hooks it: one for each 2 MiB.
+//!
+//! Memory is mapped on first use, in pieces of 2 MiB, from the lowest frame upwards; [`DirectMap::grow`] does one.
+//!
+//! Invariants, which Xen insists on: a frame that becomes a table is mapped read-only wherever it is mapped, before it is
+//! hooked. Ours: the boot mapping shows only what the builder and stage 1 use; the direct map shows that read-only;
+//! nothing in the direct map is executable.
+
+use console::boot_info::StartInfo;
+use console::types::{Mfn, PAGE_SIZE, Pfn, VIRT_BASE};
+
+use super::tables;
+use crate::entry::{Access, Entry, TABLE};
+use crate::layout::{DIRECT_MAP, direct_map};
+use crate::mmu::{self, BATCH, Flush, Request};
+use crate::translate::{pages, pfn_to_mfn};
+
+/// Frames that one table of level 1 maps: 2 MiB.
+pub(crate) const PIECE: u64 = 512;
+
+/// How far the direct map reaches.
+pub(crate) struct DirectMap {
+    /// The first frame that isn't mapped yet: a multiple of [`PIECE`], or the number of all frames.
+    mapped: u64,
+}
+
+/// Builds the direct map of the first memory: at least what is reserved, the tables, and `extra` frames.
+///
+/// Returns it with the first frame that is free.
+///
+/// # Panics
+/// If Xen refuses: then memory isn't laid out as this code believes.
+pub(crate) fn start(start_info: &StartInfo<'_>, extra: u64) -> (DirectMap, Pfn) {
+    tables::start(start_info);
+    let reserved = (start_info.pt_base - VIRT_BASE) / PAGE_SIZE as u64 + start_info.nr_pt_frames;
+    // Of the builder's tables, one each is of the levels 4 to 2; each of the others maps 512 pages.
+    let boot_mapped = ((start_info.nr_pt_frames.saturating_sub(3)) * PIECE).min(pages());
+
+    // A table of level 3, one of level 2, and enough of level 1 for all this.
+    let mut pieces = 1;
+    while pieces * PIECE < reserved + extra + 2 + pieces {
+        pieces += 1;
+    }
+    let free = reserved + 2 + pieces;
+    let map = DirectMap { mapped: (pieces * PIECE).min(pages()) };
+    assert!(free <= boot_mapped && free < map.mapped && pieces <= 512, "there is too little memory to begin with");
+
+    let [level3, level2] = [Pfn(reserved), Pfn(reserved + 1)];
+    for piece in 0..pieces {
+        let level1 = Pfn(reserved + 2 + piece);
+        fill(boot_view(level1), |index| {
+            let pfn = Pfn(piece * PIECE + index as u64);
+            page_entry(pfn, if pfn.0 < free { Access::Read } else { Access::ReadWrite })
+        });
+    }
+    fill(boot_view(level2), |index| match index < pieces as usize {
+        true => table_entry(Pfn(reserved + 2 + index as u64)),
+        false => Entry::EMPTY,
+    });
+    fill(boot_view(level3), |index| if index == 0 { table_entry(level2) } else { Entry::EMPTY });
+    unmap_boot_view(reserved, boot_mapped);
+
+    let hook = Request::new(tables::root(), tables::index(DIRECT_MAP.start, 4), table_entry(level3));
+    // SAFETY: the new tables show memory at addresses that were not mapped.
+    let hooked = unsafe { mmu::update(&[hook]) };
+    assert!(hooked.is_ok(), "Xen refused the direct map: {hooked:?}");
+    tables::use_direct_map();
+    (map, Pfn(free))
+}
+
+impl DirectMap {
+    /// The first frame that isn't mapped yet.
+    pub(crate) fn mapped(&self) -> u64 {
+        self.mapped
+    }
+
+    // ANCHOR: grow
+    /// Maps the next [`PIECE`] of memory, with one hypercall. Returns the frames that are there now.
+    ///
+    /// `take` gives frames for tables, which the direct map shows already; two at most.
+    ///
+    /// # Errors
+    /// `None` if all memory is mapped, and when `take` gives nothing; `give` gets back what was taken for nothing.
+    pub(crate) fn grow(
+        &mut self,
+        mut take: impl FnMut() -> Option<Pfn>,
+        mut give: impl FnMut(Pfn),
+    ) -> Option<core::ops::Range<u64>> {
+        let frames = self.mapped..(self.mapped + PIECE).min(pages());
+        let address = direct_map(Pfn(frames.start)).addr() as u64;
+        if frames.is_empty() || !DIRECT_MAP.contains(&address) {
+            return None;
+        }
+        let level1 = take()?;
+        fill(direct_map(level1).cast(), |index| page_entry(Pfn(frames.start + index as u64), Access::ReadWrite));
+
+        let mut requests = [Request::NONE; 4];
+        let count = match tables::table(address, 2) {
+            Some(level2) => {
+                requests[0] = read_only(level1);
+                requests[1] = Request::new(level2, tables::index(address, 2), table_entry(level1));
+                2
+            }
+            // The first piece of a GiB needs a table of level 2 as well.
+            None => {
+                let (Some(level3), Some(level2)) = (tables::table(address, 3), take()) else {
+                    give(level1);
+                    return None;
+                };
+                let only = tables::index(address, 2);
+                fill(direct_map(level2).cast(), |index| {
+                    if index == only { table_entry(level1) } else { Entry::EMPTY }
+                });
+                requests[..2].copy_from_slice(&[read_only(level1), read_only(level2)]);
+                requests[2] = Request::new(level3, tables::index(address, 3), table_entry(level2));
+                3
+            }
+        };
+        // SAFETY: the tables lose the right to be written, and nobody else has them; all else is new.
+        let grown = unsafe { mmu::update(&requests[..count]) };
+        assert!(grown.is_ok(), "Xen refused to map the memory from {frames:?} on: {grown:?}");
+        self.mapped = frames.end;
+        Some(frames)
+    }
+    // ANCHOR_END: grow
+}
+
+/// The request that makes a frame read-only in the direct map.
+pub(crate) fn read_only(pfn: Pfn) -> Request {
+    let address = direct_map(pfn).addr() as u64;
+    let table = tables::table(address, 1).unwrap_or(Mfn(0));
+    Request::new(table, tables::index(address, 1), page_entry(pfn, Access::Read))
+}
+
+/// The entry for one of our frames as a page; empty behind the last.
+fn page_entry(pfn: Pfn, access: Access) -> Entry {
+    pfn_to_mfn(pfn).map_or(Entry::EMPTY, |mfn| Entry::new(mfn, access.flags()))
+}
+
+/// The entry for one of our frames as a table.
+fn table_entry(pfn: Pfn) -> Entry {
+    pfn_to_mfn(pfn).map_or(Entry::EMPTY, |mfn| Entry::new(mfn, TABLE))
+}
+
+/// Where the boot mapping shows a frame.
+fn boot_view(pfn: Pfn) -> *mut u64 {
+    core::ptr::with_exposed_provenance_mut(pfn.boot_address() as usize)
+}
+
+/// Writes all entries of a table that isn't hooked.
+fn fill(table: *mut u64, entry: impl Fn(usize) -> Entry) {
+    for index in 0..512 {
+        // SAFETY: callers pass a whole free page that is mapped for writing.
+        unsafe { table.wrapping_add(index).write_volatile(entry(index).bits()) };
+    }
+}
+
+/// Takes the free frames out of the boot mapping: their place is the direct map.
+fn unmap_boot_view(first: u64, end: u64) {
+    let mut pfn = first;
+    while pfn < end {
+        let mut requests = [Request::NONE; BATCH];
+        let mut count = 0;
+        while count < BATCH && pfn < end {
+            let address = Pfn(pfn).boot_address();
+            // A whole table's worth goes with the entry above.
+            let level = if pfn.is_multiple_of(PIECE) && pfn + PIECE <= end { 2 } else { 1 };
+            let Some(table) = tables::table(address, level) else { break };
+            requests[count] = Request::new(table, tables::index(address, level), Entry::EMPTY);
+            count += 1;
+            pfn += if level == 2 { PIECE } else { 1 };
+        }
+        // SAFETY: nobody uses these frames yet.
+        let unmapped = unsafe { mmu::update(&requests[..count]) };
+        assert!(unmapped.is_ok() && count > 0, "Xen refused to unmap frame {pfn}: {unmapped:?}");
+    }
+    mmu::flush_local(core::iter::once(Flush::All));
+}

@@ -1,0 +1,214 @@
+//! Ports: the domain's ends of event channels, each with a handler.
+//!
+//! Follows Xen's `public/event_channel.h`. A port is opened with its handler by one of [`bind_virq`], [`bind_ipi`],
+//! [`bind_interdomain`], [`allocate_unbound`] and [`adopt`], which return a [`Binding`]; when that is dropped the port
+//! closes.
+//!
+//! Invariant: a port is unmasked only while it has a handler, and once its binding is gone the handler runs no more, on
+//! any vCPU.
+
+use core::fmt;
+use core::mem;
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+
+use console::Errno;
+use console::types::{Domid, Port};
+
+use crate::pending::PORTS;
+use crate::shared_info;
+use crate::vcpu::Vcpu;
+use crate::xen::{self, Virq};
+
+/// What runs when a port's event comes: with events masked, on the vCPU that the port belongs to, with the argument
+/// that it was bound with. It must be quick, and can't wait.
+pub type Handler = fn(usize);
+
+/// Why there is no port.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PortError {
+    /// All ports that this domain may have are open.
+    Exhausted,
+    /// Xen refuses: there is no such vCPU or domain, or it has opened none for us; or this VIRQ is bound already.
+    Refused(Errno),
+    /// There is no such port, or it has a handler already.
+    Taken(Port),
+}
+
+impl fmt::Display for PortError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exhausted => f.write_str("all event channel ports are in use"),
+            Self::Refused(error) => write!(f, "Xen refuses the event channel: {error}"),
+            Self::Taken(port) => write!(f, "port {} is in use", port.0),
+        }
+    }
+}
+
+impl core::error::Error for PortError {}
+
+impl From<Errno> for PortError {
+    fn from(error: Errno) -> Self {
+        const ENOSPC: u16 = 28;
+        if error.number() == ENOSPC { Self::Exhausted } else { Self::Refused(error) }
+    }
+}
+
+/// What is known about a port.
+struct Slot {
+    handler: AtomicPtr<()>,
+    argument: AtomicUsize,
+    vcpu: AtomicU32,
+}
+
+static SLOTS: [Slot; PORTS as usize] = [const {
+    Slot { handler: AtomicPtr::new(ptr::null_mut()), argument: AtomicUsize::new(0), vcpu: AtomicU32::new(0) }
+}; PORTS as usize];
+
+/// A port that is open, with its handler.
+#[derive(Debug)]
+pub struct Binding {
+    port: Port,
+}
+
+/// Opens a port for a virtual interrupt of a vCPU.
+///
+/// # Errors
+/// [`PortError::Exhausted`], or [`PortError::Refused`] if this vCPU has one for it already.
+pub fn bind_virq(virq: Virq, vcpu: u32, handler: Handler, argument: usize) -> Result<Binding, PortError> {
+    connect(xen::bind_virq(virq, vcpu)?, vcpu, handler, argument)
+}
+
+/// Opens a port by which any vCPU can interrupt this one.
+///
+/// # Errors
+/// [`PortError::Exhausted`], or [`PortError::Refused`] if there is no such vCPU.
+pub fn bind_ipi(vcpu: u32, handler: Handler, argument: usize) -> Result<Binding, PortError> {
+    connect(xen::bind_ipi(vcpu)?, vcpu, handler, argument)
+}
+
+/// Connects a new port to one that another domain has opened for us. Its first event comes at once.
+///
+/// # Errors
+/// [`PortError::Exhausted`], or [`PortError::Refused`] if there is none for us.
+pub fn bind_interdomain(domain: Domid, remote: Port, handler: Handler, argument: usize) -> Result<Binding, PortError> {
+    connect(xen::bind_interdomain(domain, remote)?, 0, handler, argument)
+}
+
+/// Opens a port for another domain to connect to, which has to be told its number.
+///
+/// # Errors
+/// [`PortError::Exhausted`], or [`PortError::Refused`] for a domain that can't be.
+pub fn allocate_unbound(remote: Domid, handler: Handler, argument: usize) -> Result<Binding, PortError> {
+    connect(xen::allocate_unbound(remote)?, 0, handler, argument)
+}
+
+/// Gives a handler to a port that was opened by somebody else: the console's and xenstore's, by the domain's builder.
+///
+/// # Errors
+/// [`PortError::Taken`] if it has one, or if there can't be such a port.
+pub fn adopt(port: Port, handler: Handler, argument: usize) -> Result<Binding, PortError> {
+    if !(1..PORTS).contains(&port.0) || !slot(port).handler.load(Ordering::Relaxed).is_null() {
+        return Err(PortError::Taken(port));
+    }
+    connect(port, 0, handler, argument)
+}
+
+// ANCHOR: connect
+/// The handler first, then the event: a port is masked from the moment that it opens, as [`Binding::drop`] and
+/// `shared_info::map` leave it.
+fn connect(port: Port, vcpu: u32, handler: Handler, argument: usize) -> Result<Binding, PortError> {
+    let slot = slot(port);
+    slot.vcpu.store(vcpu, Ordering::Relaxed);
+    slot.argument.store(argument, Ordering::Relaxed);
+    slot.handler.store(handler as *mut (), Ordering::Release);
+    let binding = Binding { port };
+    if let Some(vcpu) = Vcpu::of(vcpu) {
+        vcpu.own(port, true);
+    }
+    binding.unmask();
+    Ok(binding)
+}
+// ANCHOR_END: connect
+
+impl Binding {
+    /// The port's number.
+    pub fn port(&self) -> Port {
+        self.port
+    }
+
+    /// Has events wait until [`unmask`](Self::unmask). Several that come meanwhile become one.
+    pub fn mask(&self) {
+        let (word, bit) = place(self.port);
+        shared_info::mask(word).fetch_or(bit, Ordering::SeqCst);
+    }
+
+    /// Takes events again, first of all one that came meanwhile. May be called on any vCPU.
+    ///
+    /// Xen does it: if an event came while the port was masked, no selector knows of it, and setting one by hand would be
+    /// a race with Xen unless it is the port's own vCPU that does it.
+    pub fn unmask(&self) {
+        let _ = xen::unmask(self.port); // it can only refuse a port that isn't open
+    }
+
+    /// Sends an event to the other end: for an IPI, the vCPU that it was bound for.
+    ///
+    /// # Errors
+    /// If there is no other end.
+    pub fn notify(&self) -> Result<(), Errno> {
+        console::xen::notify(self.port)
+    }
+
+    /// Has the port interrupt another vCPU from now on. Those of IPIs and of a vCPU's own VIRQs can't be moved.
+    ///
+    /// # Errors
+    /// As Xen's.
+    pub fn move_to(&self, vcpu: u32) -> Result<(), Errno> {
+        self.mask();
+        let moved = xen::bind_vcpu(self.port, vcpu);
+        if moved.is_ok() {
+            let before = slot(self.port).vcpu.swap(vcpu, Ordering::Relaxed);
+            Vcpu::of(before).iter().for_each(|vcpu| vcpu.own(self.port, false));
+            Vcpu::of(vcpu).iter().for_each(|vcpu| vcpu.own(self.port, true));
+        }
+        self.unmask();
+        moved
+    }
+}
+
+impl Drop for Binding {
+    fn drop(&mut self) {
+        self.mask();
+        let _ = xen::close(self.port); // it can only refuse a port that isn't open
+        let slot = slot(self.port);
+        slot.handler.store(ptr::null_mut(), Ordering::SeqCst);
+        let (word, bit) = place(self.port);
+        shared_info::pending(word).fetch_and(!bit, Ordering::SeqCst);
+        if let Some(vcpu) = Vcpu::of(slot.vcpu.load(Ordering::Relaxed)) {
+            vcpu.own(self.port, false);
+            vcpu.wait_until_delivered(self.port);
+        }
+    }
+}
+
+/// Runs a port's handler.
+pub(crate) fn deliver(port: Port) {
+    let Some(slot) = SLOTS.get(port.0 as usize) else { return };
+    let pointer = slot.handler.load(Ordering::Acquire);
+    if pointer.is_null() {
+        return;
+    }
+    // SAFETY: only `connect` stores a pointer that isn't null, and it was made of such a function.
+    let handler = unsafe { mem::transmute::<*mut (), Handler>(pointer) };
+    handler(slot.argument.load(Ordering::Relaxed));
+}
+
+/// The word that a port's bit is in, and the bit.
+pub(crate) fn place(port: Port) -> (usize, u64) {
+    (port.0 as usize / 64, 1 << (port.0 % 64))
+}
+
+/// What is known about a port that Xen has opened: it opens none beyond the last.
+fn slot(port: Port) -> &'static Slot {
+    &SLOTS[port.0 as usize]
+}

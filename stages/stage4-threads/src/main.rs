@@ -1,0 +1,2 @@
+//! The program of stage 4.
+fn main() {}

@@ -1,0 +1,3 @@
+//! The other vCPUs.
+
+pub mod context;
