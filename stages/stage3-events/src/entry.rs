@@ -110,6 +110,7 @@ core::arch::global_asm!(
 
     .section .text.entry, "ax", @progbits
     .balign {stub_size}
+    .global stardust_entries
 stardust_entries:
     .irp vector, 0, 1, 2, 3, 4, 5, 6, 7
         entry_plain \vector

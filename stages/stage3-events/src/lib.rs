@@ -19,6 +19,7 @@
 extern crate alloc;
 
 pub use console;
+pub use memory;
 
 pub mod clock;
 pub mod context;
@@ -61,7 +62,7 @@ use console::{Boot, Entry};
 /// # Panics
 /// If Xen refuses any of it.
 pub fn boot(entry: &Entry) -> &'static Boot {
-    let boot = console::boot(entry);
+    let boot = memory::boot(entry);
     bring_up(&boot.start_info);
     boot
 }
@@ -77,7 +78,6 @@ pub fn bring_up(start_info: &StartInfo<'_>) {
         if let Err(error) = shared_info::map(start_info.shared_info) {
             panic!("the shared page can't be mapped: {error}");
         }
-        vcpu::set_machine_frames(start_info.mfn_list);
         let cpu = console::bedrock::cpu::current();
         if let Err(error) = vcpu::start().and_then(|()| vcpu::register(cpu)) {
             panic!("the first vCPU can't take events: {error}");

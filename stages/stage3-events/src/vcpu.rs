@@ -19,7 +19,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, 
 
 use console::bedrock::cpu::{self, Cpu, Slot};
 use console::bedrock::offer_processor;
-use console::types::{Mfn, PAGE_SIZE, Port, VIRT_BASE};
+use console::types::{Mfn, Port};
 
 use crate::pending::{PendingPorts, WORDS};
 use crate::port::{self, PortError, place};
@@ -163,7 +163,7 @@ impl PendingPorts for LivePorts {
 /// If there are no ports left, or Xen refuses: there is no such vCPU, or it is registered already.
 pub fn register(cpu: &'static Cpu) -> Result<(), PortError> {
     let vcpu = if cpu.id() == 0 { &FIRST } else { storage(cpu.id())? };
-    let (frame, offset) = place_of(cpu);
+    let (frame, offset) = place_of(cpu)?;
     // SAFETY: blocks stay for ever, and their front is what this is for.
     unsafe { xen::register_vcpu_info(cpu.id(), frame, offset) }?;
     VCPUS[cpu.id() as usize].store(ptr::from_ref(vcpu).cast_mut(), Ordering::Release);
@@ -191,25 +191,14 @@ pub fn start() -> Result<(), PortError> {
     Ok(())
 }
 
-/// Where the image's pages are in the machine: the address of `start_info`'s list.
-static MACHINE_FRAMES: AtomicU64 = AtomicU64::new(0);
-
-/// Learns from `start_info` where the machine's frames are listed.
-pub(crate) fn set_machine_frames(list: u64) {
-    MACHINE_FRAMES.store(list, Ordering::Release);
-}
-
 /// The machine frame that a block's front lies in, and how far into it.
-fn place_of(cpu: &'static Cpu) -> (Mfn, u32) {
+fn place_of(cpu: &'static Cpu) -> Result<(Mfn, u32), PortError> {
     let address = cpu.vcpu_info().addr() as u64;
-    let pfn = (address - VIRT_BASE) / PAGE_SIZE as u64;
-    let list = MACHINE_FRAMES.load(Ordering::Acquire) as *const u64;
-    // SAFETY: the list has an entry for each of our frames, and the block is in one.
-    let mfn = unsafe { list.wrapping_add(pfn as usize).read_volatile() };
-    (Mfn(mfn), (address % PAGE_SIZE as u64) as u32)
+    let (mfn, offset) = memory::live_tables::address_to_machine(address).ok_or(PortError::Exhausted)?;
+    Ok((mfn, offset as u32))
 }
 
 /// This stage's part of a further vCPU, which stays for ever.
-fn storage(_id: u32) -> Result<&'static Vcpu, PortError> {
-    Err(PortError::Exhausted)
+fn storage(id: u32) -> Result<&'static Vcpu, PortError> {
+    Ok(alloc::boxed::Box::leak(alloc::boxed::Box::new(Vcpu::new(id))))
 }

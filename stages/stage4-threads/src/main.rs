@@ -1,2 +1,16 @@
-//! The program of stage 4.
-fn main() {}
+//! The program of stage 4: boots, and runs the demo that `app=` names.
+#![cfg_attr(guest, no_std, no_main)]
+
+#[cfg(guest)]
+console::entry!("stage 4: threads", start);
+
+#[cfg(guest)]
+fn start(entry: console::Entry) {
+    let boot = threads::boot(&entry);
+    console::demo::run(boot, &[console::demo::DEMOS, memory::DEMOS, events::DEMOS, threads::DEMOS]);
+}
+
+#[cfg(not(guest))]
+fn main() {
+    println!("This is a guest for Xen. To boot it: cargo harness run stage4");
+}

@@ -72,11 +72,6 @@ impl Parking {
             }
         }
     }
-
-    /// Whether it sleeps, or is about to.
-    pub fn is_asleep(&self) -> bool {
-        matches!(self.0.load(Ordering::Relaxed), FALLING_ASLEEP | ASLEEP)
-    }
 }
 
 impl Default for Parking {

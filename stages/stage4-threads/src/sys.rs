@@ -3,7 +3,7 @@
 //! In a guest that is this kernel's own scheduler. In a host build it is the threads of `std`, and under `cfg(loom)` those
 //! of loom, which tries every order in which they could run: so one source is used, tested, and modelled.
 //!
-//! Invariant: a call of [`unpark`] that comes before its [`park`] isn't lost: that `park` returns at once.
+//! Invariant: a call of `unpark` that comes before its `park` isn't lost: that `park` returns at once.
 
 #[cfg(not(loom))]
 pub use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
@@ -16,19 +16,19 @@ pub use console::lock::{Guard, Lock};
 pub use modelled::Lock;
 
 #[cfg(guest)]
-pub use crate::thread::{after_wake, current_handle as current, park, unpark};
+pub(crate) use crate::thread::sleeper::{after_wake, current, park, unpark};
 #[cfg(not(guest))]
-pub use hosted::{after_wake, current, park, unpark};
+pub(crate) use hosted::{after_wake, current, park, unpark};
 
 /// Whoever sleeps: what [`unpark`] takes.
 #[cfg(guest)]
-pub type Handle = crate::thread::Sleeper;
+pub(crate) type Handle = crate::thread::sleeper::Sleeper;
 /// Whoever sleeps: what [`unpark`] takes.
 #[cfg(all(not(guest), not(loom)))]
-pub type Handle = std::thread::Thread;
+pub(crate) type Handle = std::thread::Thread;
 /// Whoever sleeps: what [`unpark`] takes.
 #[cfg(loom)]
-pub type Handle = loom::thread::Thread;
+pub(crate) type Handle = loom::thread::Thread;
 
 /// A `const fn` wherever loom doesn't make that impossible.
 macro_rules! const_fn {

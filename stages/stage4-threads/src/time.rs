@@ -5,11 +5,11 @@
 
 use core::time::Duration;
 
-/// A point in time: nanoseconds since the guest booted.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
-pub struct Nanoseconds(pub u64);
+pub use events::clock::Nanoseconds;
+#[cfg(guest)]
+pub use events::clock::now;
 
-/// The time.
+/// The time: in a host build, since the first call.
 #[cfg(not(guest))]
 pub fn now() -> Nanoseconds {
     static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
@@ -18,5 +18,5 @@ pub fn now() -> Nanoseconds {
 
 /// The time at which `span` from now will be over; the end of all time where that is too far.
 pub fn after(span: Duration) -> Nanoseconds {
-    Nanoseconds(now().0.saturating_add(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)))
+    now().after(span)
 }

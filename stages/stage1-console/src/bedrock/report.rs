@@ -27,9 +27,11 @@ pub struct Hooks {
     pub stack: fn(rsp: u64) -> Range<u64>,
     /// What is at an address that stage 1 doesn't know.
     pub region: fn(address: u64) -> Option<&'static str>,
+    /// The number and the name of the thread that runs, if there are threads.
+    pub thread: fn() -> Option<(u64, &'static str)>,
 }
 
-static STAGE1: Hooks = Hooks { cpu: || 0, stack: |_| start::boot_stack(), region: |_| None };
+static STAGE1: Hooks = Hooks { cpu: || 0, stack: |_| start::boot_stack(), region: |_| None, thread: || None };
 static HOOKS: AtomicPtr<Hooks> = AtomicPtr::new(ptr::null_mut());
 
 /// Tells reports what a later stage has added.
@@ -165,6 +167,9 @@ fn registers(frame: &TrapFrame) {
     let TrapFrame { r10, r11, r12, r13, r14, r15, .. } = frame;
     let cpu = (hooks().cpu)();
     let mut out = RawConsole;
+    if let Some((number, name)) = (hooks().thread)() {
+        let _ = writeln!(out, "  thread {number} ({name})");
+    }
     let _ = writeln!(out, "  cpu {cpu}  rip {rip:#018x} rsp {rsp:#018x} rbp {rbp:#018x} rflags {rflags:#x}");
     let _ = writeln!(out, "  rax {rax:#018x} rbx {rbx:#018x} rcx {rcx:#018x} rdx {rdx:#018x}");
     let _ = writeln!(out, "  rsi {rsi:#018x} rdi {rdi:#018x} r8  {r8:#018x} r9  {r9:#018x}");

@@ -10,7 +10,7 @@ use console::bedrock::report::{self, Hooks};
 use crate::layout;
 use crate::stack;
 
-static HOOKS: Hooks = Hooks { cpu: || 0, stack, region };
+static HOOKS: Hooks = Hooks { cpu: || 0, stack, region, thread: || None };
 
 /// Tells reports about this stage.
 pub(crate) fn start() {

@@ -124,8 +124,28 @@ impl Scheduler {
         unsafe { &*self.idle_thread.load(Ordering::Relaxed) }
     }
 
+    /// The vCPU's number.
+    pub(crate) fn number(&self) -> u32 {
+        self.cpu
+    }
+
+    /// How many threads are ready.
+    pub(crate) fn ready_count(&self) -> &AtomicUsize {
+        &self.count
+    }
+
+    /// Nanoseconds in which something ran.
+    pub(crate) fn busy_time(&self) -> &AtomicU64 {
+        &self.busy
+    }
+
+    /// How often it went from a thread to another.
+    pub(crate) fn switch_count(&self) -> &AtomicU64 {
+        &self.switches
+    }
+
     /// Has it look for something better to run.
-    pub(super) fn interrupt(&self) {
+    pub(crate) fn interrupt(&self) {
         self.reschedule.store(true, Ordering::SeqCst);
         if let Some(binding) = &*self.interrupt.lock() {
             let _ = console::xen::notify(binding.port());

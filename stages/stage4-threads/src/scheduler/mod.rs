@@ -257,3 +257,21 @@ fn offer(here: &Scheduler) {
         idle.interrupt();
     }
 }
+
+/// Gives all threads that are ready here to other vCPUs. This one is not in [`ONLINE`] any more.
+pub(crate) fn give_away(here: &Scheduler) {
+    loop {
+        let Some(item) = here.ready.lock().steal(&mut |_| true) else { return };
+        taken(here, item);
+        make_ready(item.control());
+    }
+}
+
+/// Puts a new thread of control in place of the code that runs since the start, and lets threads be made.
+pub(crate) fn adopt(main: &Control, idle: &Control) {
+    let masked = vcpu::mask_events();
+    let block = vcpu::current();
+    Scheduler::create(block, idle.into(), main);
+    ONLINE.insert(block.id());
+    vcpu::restore_events(masked);
+}

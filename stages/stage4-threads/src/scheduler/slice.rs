@@ -37,6 +37,7 @@ pub fn set_slice(slice: Duration) {
 // ANCHOR: resume
 /// What an upcall goes on with: the interrupted thread, later if another is to run before.
 pub(crate) fn resume(interrupted: *mut Context) -> Resume {
+    crate::thread::event_taken();
     if let Some(here) = Scheduler::here()
         && !current().idle
         && here.count.load(Ordering::Relaxed) > 0

@@ -140,7 +140,7 @@ mod checked {
 
     #[cfg(guest)]
     pub(super) fn with_held<R>(change: impl FnOnce(&mut Held) -> R) -> R {
-        crate::thread::with_held(change)
+        crate::thread::sleeper::with_held(change)
     }
 
     #[cfg(not(guest))]

@@ -46,6 +46,7 @@ pub(crate) struct Control {
     /// Its place in the list of all threads.
     pub(crate) index: AtomicUsize,
     /// Touched by the thread itself alone.
+    #[cfg_attr(not(guest), allow(dead_code, reason = "host builds look at threads of std"))]
     pub(super) held: UnsafeCell<Held>,
     pub(super) stack: Option<Stack>,
     /// Drops what is left of the closure and its result, which lie on the stack.

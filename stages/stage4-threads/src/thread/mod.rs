@@ -10,6 +10,8 @@
 mod control;
 mod list;
 mod name;
+#[cfg(guest)]
+pub(crate) mod sleeper;
 mod spawn;
 mod tls;
 
@@ -22,7 +24,7 @@ pub use control::Thread;
 pub(crate) use list::remove as remove_from_list;
 pub use list::{Info, State, list, print_list};
 pub use name::Name;
-pub(crate) use spawn::{idle as spawn_idle, main as adopt_main};
+pub(crate) use spawn::{first_idle, idle as spawn_idle, main as adopt_main};
 pub use spawn::{Builder, DEFAULT_PRIORITY, DEFAULT_STACK, JoinHandle, SpawnError, spawn};
 pub(crate) use tls::load as load_fs_base;
 pub use tls::{fs_base, set_fs_base};
@@ -30,25 +32,8 @@ pub use tls::{fs_base, set_fs_base};
 use crate::cpu_set::CpuSet;
 use crate::ready::LEVELS;
 use crate::scheduler::{self, Leaving};
-use crate::sync::order::Held;
 use crate::time::{Nanoseconds, after, now};
-
-/// A thread that sleeps, or is about to, as a wait queue knows it.
-#[derive(Clone, Copy)]
-pub struct Sleeper(core::ptr::NonNull<Control>);
-
-/// The thread that runs, for a wait queue: it doesn't leave that before it is taken out of it.
-pub(crate) fn current_handle() -> Sleeper {
-    Sleeper(core::ptr::NonNull::from(scheduler::current()))
-}
-
-/// Wakes a thread that a wait queue holds.
-pub(crate) fn unpark(sleeper: &Sleeper) {
-    // SAFETY: the thread is inside of `WaitQueue::wait`, which it leaves only under the lock that the caller holds.
-    scheduler::wake(unsafe { sleeper.0.as_ref() });
-}
-
-pub(crate) use crate::scheduler::after_wake;
+use crate::wait_queue::WaitQueue;
 
 /// The thread that runs.
 pub fn current() -> Thread {
@@ -104,6 +89,28 @@ pub fn sleep_until(deadline: Nanoseconds) {
     }
 }
 
+/// Threads that wait for something that an event brings about, without a queue of its own.
+static FOR_EVENTS: WaitQueue = WaitQueue::new();
+
+/// Sleeps until `ready` says so, which is asked again whenever an event was taken, on any vCPU.
+pub(crate) fn wait_until(ready: &mut dyn FnMut() -> bool) {
+    loop {
+        let mut done = false;
+        FOR_EVENTS.wait(None, || {
+            done = ready();
+            !done
+        });
+        if done {
+            return;
+        }
+    }
+}
+
+/// By the upcall: an event was taken.
+pub(crate) fn event_taken() {
+    FOR_EVENTS.wake(usize::MAX);
+}
+
 /// Ends the thread that runs.
 pub(crate) fn exit() -> ! {
     vcpu::mask_events();
@@ -146,10 +153,4 @@ pub(crate) fn assert_may_wait() {
     assert!(!events::upcall::is_active(), "{:?} waits in the handler of an event", current());
     assert!(!vcpu::events_masked(), "{:?} waits while events are masked", current());
     assert!(!scheduler::current().idle, "{:?} waits, which an idle thread must not", current());
-}
-
-/// The mutexes that the thread that runs holds.
-pub(crate) fn with_held<R>(change: impl FnOnce(&mut Held) -> R) -> R {
-    // SAFETY: only the thread itself touches it, and not in `change` once more.
-    change(unsafe { &mut *scheduler::current().held.get() })
 }

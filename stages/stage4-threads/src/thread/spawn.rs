@@ -288,8 +288,17 @@ fn for_ever(thread: Thread) -> Option<&'static Control> {
     Some(unsafe { thread.into_raw().as_ref() })
 }
 
-/// An idle thread's first switch leads here, on the first vCPU. The others begin in theirs.
-pub(crate) unsafe extern "sysv64" fn idle_begin(_: u64) -> ! {
+/// Makes the first vCPU's idle thread, which is switched to like any other. (Those of the others run from the start.)
+pub(crate) fn first_idle() -> Result<&'static Control, SpawnError> {
+    let (control, top) = idle(0)?;
+    // SAFETY: the stack is nobody else's, and larger than that.
+    let rsp = unsafe { context::prepare(top, idle_begin, 0) };
+    // SAFETY: the thread isn't anybody's yet.
+    unsafe { *control.rsp.get() = rsp };
+    Ok(control)
+}
+
+unsafe extern "sysv64" fn idle_begin(_: u64) -> ! {
     scheduler::finish();
     scheduler::idle_loop()
 }
