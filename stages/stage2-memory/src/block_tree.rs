@@ -132,7 +132,10 @@ impl FreeBlocks for BlockTrees<'_> {
     fn insert(&mut self, order: u32, first: Pfn) {
         let tree = &self.trees[order as usize];
         let block = first.0 >> order;
-        assert!(block < tree.blocks && first.0.is_multiple_of(1 << order), "there is no block of order {order} at {first:?}");
+        assert!(
+            block < tree.blocks && first.0.is_multiple_of(1 << order),
+            "there is no block of order {order} at {first:?}"
+        );
         let mut fresh = false;
         for level in 0..tree.levels {
             let (word, bit) = tree.place(level, block);

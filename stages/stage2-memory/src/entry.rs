@@ -57,11 +57,8 @@ impl fmt::Debug for Entry {
 }
 
 /// The flags of an entry that leads to another table. The last level decides what a page may be used for.
-pub const TABLE: Flags = Flags::PRESENT
-    .union(Flags::WRITABLE)
-    .union(Flags::USER_ACCESSIBLE)
-    .union(Flags::ACCESSED)
-    .union(Flags::DIRTY);
+pub const TABLE: Flags =
+    Flags::PRESENT.union(Flags::WRITABLE).union(Flags::USER_ACCESSIBLE).union(Flags::ACCESSED).union(Flags::DIRTY);
 
 /// What a page is for. Data can't be executed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

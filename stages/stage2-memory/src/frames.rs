@@ -175,7 +175,10 @@ impl Memory {
     fn allocate(&mut self, count: u64) -> Option<FrameRun> {
         loop {
             if let Some(first) = free_blocks::allocate(&mut self.blocks, count) {
-                assert!(first.0 >= self.reserved && first.0 + count <= self.map.mapped(), "{first:?} is not free memory");
+                assert!(
+                    first.0 >= self.reserved && first.0 + count <= self.map.mapped(),
+                    "{first:?} is not free memory"
+                );
                 self.free -= count;
                 return Some(FrameRun { first, count });
             }

@@ -115,7 +115,8 @@ pub fn unmap(tables: &mut impl PageTables, address: VirtAddr, count: usize) -> R
 fn check(address: VirtAddr, pages: usize) -> Result<(), MapError> {
     let start = address.as_u64();
     // The last byte, so that a run may end where addresses do.
-    let last = (pages as u64).checked_mul(PAGE_SIZE as u64).and_then(|bytes| start.checked_add(bytes.saturating_sub(1)));
+    let last =
+        (pages as u64).checked_mul(PAGE_SIZE as u64).and_then(|bytes| start.checked_add(bytes.saturating_sub(1)));
     match last {
         Some(last) if address.is_aligned(PAGE_SIZE as u64) && layout::is_ours(&(start..last)) => Ok(()),
         _ => Err(MapError::BadAddress),

@@ -23,6 +23,8 @@ pub use {events, memory};
 pub mod context;
 pub mod cpu_set;
 pub mod demo;
+#[cfg(all(test, loom))]
+mod models;
 mod park;
 pub mod ready;
 mod report;
@@ -32,8 +34,6 @@ pub mod sync;
 pub mod sys;
 #[cfg(all(test, not(loom)))]
 mod tests;
-#[cfg(all(test, loom))]
-mod models;
 pub mod thread;
 pub mod time;
 pub mod wait_queue;

@@ -64,12 +64,8 @@ impl WaitQueue {
     ///
     /// `still` runs under a spinlock: a few loads, nothing that waits.
     pub fn wait(&self, deadline: Option<Nanoseconds>, still: impl FnOnce() -> bool) -> Waited {
-        let node = Node {
-            thread: sys::current(),
-            linked: Cell::new(false),
-            next: Cell::new(None),
-            previous: Cell::new(None),
-        };
+        let node =
+            Node { thread: sys::current(), linked: Cell::new(false), next: Cell::new(None), previous: Cell::new(None) };
         {
             let mut list = self.list.lock();
             list.push(&node);

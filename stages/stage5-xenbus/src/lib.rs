@@ -17,10 +17,16 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod balloon;
 pub mod call;
 pub mod connection;
+pub mod control;
 pub mod demo;
+pub mod foreign;
+pub mod frontend;
 pub mod grant_entry;
+mod grant_hypercall;
+pub mod grants;
 pub mod mailbox;
 pub mod protocol;
 pub mod state;
@@ -65,7 +71,13 @@ pub fn boot(entry: &Entry) -> &'static Boot {
         if let Err(error) = store::open(&boot.start_info) {
             panic!("there is no way to xenstore: {error}");
         }
+        if let Err(error) = grants::start() {
+            panic!("there is no grant table: {error}");
+        }
         banner();
+        if let Err(error) = control::start().and_then(|()| frontend::start()) {
+            panic!("dom0's wishes can't be followed: {error}");
+        }
     });
     boot
 }

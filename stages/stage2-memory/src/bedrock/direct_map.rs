@@ -113,9 +113,7 @@ impl DirectMap {
                     return None;
                 };
                 let only = tables::index(address, 2);
-                fill(direct_map(level2).cast(), |index| {
-                    if index == only { table_entry(level1) } else { Entry::EMPTY }
-                });
+                fill(direct_map(level2).cast(), |index| if index == only { table_entry(level1) } else { Entry::EMPTY });
                 requests[..2].copy_from_slice(&[read_only(level1), read_only(level2)]);
                 requests[2] = Request::new(level3, tables::index(address, 3), table_entry(level2));
                 3
@@ -132,9 +130,14 @@ impl DirectMap {
 
 /// The request that makes a frame read-only in the direct map.
 pub(crate) fn read_only(pfn: Pfn) -> Request {
+    request(pfn, page_entry(pfn, Access::Read))
+}
+
+/// The request that changes the direct map's entry for a frame that it reaches.
+pub(crate) fn request(pfn: Pfn, entry: Entry) -> Request {
     let address = direct_map(pfn).addr() as u64;
     let table = tables::table(address, 1).unwrap_or(Mfn(0));
-    Request::new(table, tables::index(address, 1), page_entry(pfn, Access::Read))
+    Request::new(table, tables::index(address, 1), entry)
 }
 
 /// The entry for one of our frames as a page; empty behind the last.

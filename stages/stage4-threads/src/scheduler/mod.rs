@@ -53,7 +53,8 @@ pub(crate) fn is_up() -> bool {
 pub(crate) fn schedule(leaving: Leaving) {
     let Some(here) = Scheduler::here() else { return };
     let previous = current();
-    let leaving = if leaving == Leaving::Ready && !allowed(previous).contains(here.cpu) { Leaving::Elsewhere } else { leaving };
+    let leaving =
+        if leaving == Leaving::Ready && !allowed(previous).contains(here.cpu) { Leaving::Elsewhere } else { leaving };
     here.reschedule.store(false, Ordering::Relaxed);
     let next = choose(here, previous, leaving);
     let now = events::clock::now().0;

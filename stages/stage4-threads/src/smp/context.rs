@@ -188,7 +188,8 @@ mod tests {
 
     #[test]
     fn a_vcpu_begins_as_asked() {
-        let traps = [3, 14].map(|vector| TrapEntry { vector, flags: 4, cs: FLAT_CODE, address: 100 + u64::from(vector) });
+        let traps =
+            [3, 14].map(|vector| TrapEntry { vector, flags: 4, cs: FLAT_CODE, address: 100 + u64::from(vector) });
         let start = VcpuStart {
             entry: 1,
             argument: 2,

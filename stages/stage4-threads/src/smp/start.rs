@@ -10,9 +10,9 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use console::Errno;
 use console::bedrock::cpu::{self, Cpu};
+use console::println;
 use console::types::Mfn;
 use console::xen::{self, hypercall, number};
-use console::println;
 use events::port::{self, PortError};
 use events::{clock, entry};
 

@@ -71,7 +71,8 @@ impl<T: ?Sized> RwLock<T> {
 
     /// Begins to read if nobody writes, or waits to.
     pub fn try_read(&self) -> Option<ReadGuard<'_, T>> {
-        let more = |word: u32| (word < WRITER - 1 && self.writers_waiting.load(Ordering::SeqCst) == 0).then(|| word + 1);
+        let more =
+            |word: u32| (word < WRITER - 1 && self.writers_waiting.load(Ordering::SeqCst) == 0).then(|| word + 1);
         let taken = self.word.fetch_update(Ordering::Acquire, Ordering::Relaxed, more).is_ok();
         taken.then(|| ReadGuard(self, PhantomData))
     }
@@ -103,7 +104,8 @@ impl<T: ?Sized> RwLock<T> {
             if let Some(guard) = self.try_read() {
                 return Ok(guard);
             }
-            let closed = || self.word.load(Ordering::SeqCst) >= WRITER - 1 || self.writers_waiting.load(Ordering::SeqCst) > 0;
+            let closed =
+                || self.word.load(Ordering::SeqCst) >= WRITER - 1 || self.writers_waiting.load(Ordering::SeqCst) > 0;
             if self.readers.wait(deadline, closed) == Waited::TimedOut {
                 return Err(TimedOut);
             }

@@ -107,7 +107,8 @@ fn any_sequence_keeps_the_promises() {
                 waited[other] = if other == level || levels[other].is_empty() { 0 } else { waited[other] + 1 };
                 assert!(waited[other] <= PATIENCE + LEVELS as u32, "level {other} starves");
             }
-            let occupied = (0..LEVELS).filter(|level| !levels[*level].is_empty()).fold(0, |bits, level| bits | 1 << level);
+            let occupied =
+                (0..LEVELS).filter(|level| !levels[*level].is_empty()).fold(0, |bits, level| bits | 1 << level);
             assert_eq!(queue.state().occupied, occupied);
         }
     }

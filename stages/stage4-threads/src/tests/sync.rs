@@ -96,9 +96,15 @@ fn a_condition_passes_items_on() {
 #[test]
 fn the_kinds_of_mutex_differ_where_a_thread_locks_twice() {
     let recursive = RawMutex::new(Kind::Recursive);
-    assert_eq!((recursive.lock(7, None), recursive.lock(7, None), recursive.try_lock(8)), (Ok(()), Ok(()), Err(LockError::Busy)));
+    assert_eq!(
+        (recursive.lock(7, None), recursive.lock(7, None), recursive.try_lock(8)),
+        (Ok(()), Ok(()), Err(LockError::Busy))
+    );
     assert_eq!((recursive.unlock(8), recursive.unlock(7)), (Err(LockError::NotOwner(7)), Ok(())));
-    assert_eq!((recursive.try_lock(8), recursive.unlock(7), recursive.try_lock(8)), (Err(LockError::Busy), Ok(()), Ok(())));
+    assert_eq!(
+        (recursive.try_lock(8), recursive.unlock(7), recursive.try_lock(8)),
+        (Err(LockError::Busy), Ok(()), Ok(()))
+    );
     let checked = RawMutex::new(Kind::ErrorCheck);
     assert_eq!((checked.lock(7, None), checked.lock(7, None)), (Ok(()), Err(LockError::Deadlock)));
     assert_eq!((checked.unlock(7), checked.unlock(7)), (Ok(()), Err(LockError::NotOwner(0))));

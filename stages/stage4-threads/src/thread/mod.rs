@@ -19,13 +19,13 @@ use core::time::Duration;
 
 use console::bedrock::cpu as vcpu;
 
-pub(crate) use control::{Control, Properties};
 pub use control::Thread;
+pub(crate) use control::{Control, Properties};
 pub(crate) use list::remove as remove_from_list;
 pub use list::{Info, State, list, print_list};
 pub use name::Name;
-pub(crate) use spawn::{first_idle, idle as spawn_idle, main as adopt_main};
 pub use spawn::{Builder, DEFAULT_PRIORITY, DEFAULT_STACK, JoinHandle, SpawnError, spawn};
+pub(crate) use spawn::{first_idle, idle as spawn_idle, main as adopt_main};
 pub(crate) use tls::load as load_fs_base;
 pub use tls::{fs_base, set_fs_base};
 
@@ -58,11 +58,15 @@ pub fn park(deadline: Option<Nanoseconds>) {
     let me = scheduler::current();
     let timer = deadline.map(|deadline| {
         let argument = core::ptr::from_ref(me).expose_provenance();
-        events::timer::set(deadline, |thread| {
-            // SAFETY: the thread is inside of `park`, which doesn't end before the timer is gone.
-            let thread = unsafe { &*core::ptr::with_exposed_provenance::<Control>(thread) };
-            scheduler::wake(thread);
-        }, argument)
+        events::timer::set(
+            deadline,
+            |thread| {
+                // SAFETY: the thread is inside of `park`, which doesn't end before the timer is gone.
+                let thread = unsafe { &*core::ptr::with_exposed_provenance::<Control>(thread) };
+                scheduler::wake(thread);
+            },
+            argument,
+        )
     });
     if matches!(timer, Some(Err(_))) {
         yield_now(); // no memory for a timer: look again and again, rather than sleep for ever
