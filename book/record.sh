@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Records the console of real runs for the book and the README: src/runs/*.txt, and src/images/console.svg.
-# Run it after a change to what the kernel prints: book/record.sh
+# Records real runs for the book and the README: consoles and figures in src/runs/*.txt, src/images/console.svg and
+# src/images/bench.svg. Run it after a change to what the kernel prints or takes: book/record.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -44,3 +44,5 @@ record page-fault --cmdline app=fault
 record overflow --cmdline 'app=fault fault=stack'
 record panic --cmdline app=panic
 picture "cargo harness run stage1 --solution --cmdline app=fault" <book/src/runs/page-fault.txt >book/src/images/console.svg
+
+cargo --quiet harness bench --counted --plot book/src/images/bench.svg >book/src/runs/bench.txt

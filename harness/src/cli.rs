@@ -1,12 +1,14 @@
 //! The command line: what each command takes and how it is explained.
 
+mod grade;
 mod instructor;
 mod measure;
 mod outputs;
 mod student;
 
-pub use instructor::Handout;
-pub use measure::{Bench, BenchFormat};
+pub use grade::Grade;
+pub use instructor::{Bless, Export, Handout, NewExercise};
+pub use measure::{Bench, BenchFormat, Soak};
 pub use outputs::{Format, Outputs};
 pub use student::{Completions, Diff, Explain, Hint, Man, Reset, Solution, Submit, Watch};
 
@@ -55,18 +57,26 @@ pub enum Command {
     Diff(Diff),
     /// Writes the zip to hand in.
     Submit(Submit),
+    /// Marks what a class has handed in.
+    Grade(Grade),
     /// Boots a stage and connects you to its console.
     Run(Run),
     /// Builds a stage's image, verifies it, and says how large it is.
     Build(Build),
     /// Measures a stage: instructions or time, beside a Linux guest.
     Bench(Bench),
+    /// Does the same very often, to find what goes wrong rarely.
+    Soak(Soak),
     /// Builds the book and serves it to your browser.
     Book(Book),
     /// Looks at the machine: what is there, what is missing, how fast it is.
     Doctor(Doctor),
     /// Makes what a class gets when a stage opens.
     Handout(Handout),
+    /// Writes the exercises of a class for a program that looks for copies.
+    Export(Export),
+    /// Takes what the reference does now as what it has to do, and shows what changed.
+    Bless(Bless),
     /// For whoever writes the course.
     Dev {
         /// What to do.
@@ -217,6 +227,8 @@ pub struct Doctor {
 pub enum Dev {
     /// Proves that the checks tell right from wrong: starters, references, each left out, and mutants.
     Verify(Verify),
+    /// Lays out an exercise: starter, reference, wrapper, checks on both sides, entry in the manifest.
+    NewExercise(NewExercise),
 }
 
 /// `harness dev verify`.
@@ -291,9 +303,16 @@ mod tests {
 
     #[test]
     fn help_reads_well() {
-        for words in
-            [&["--help"][..], &["check", "--help"], &["run", "--help"], &["build", "--help"], &["host", "--help"]]
-        {
+        for words in [
+            &["--help"][..],
+            &["check", "--help"],
+            &["run", "--help"],
+            &["build", "--help"],
+            &["bench", "--help"],
+            &["soak", "--help"],
+            &["host", "--help"],
+            &["grade", "--help"],
+        ] {
             let said = Cli::try_parse_from(["harness"].iter().chain(words)).unwrap_err().to_string();
             assert_text!(format!("help-{}", words[0].trim_start_matches('-')), said);
         }

@@ -4,7 +4,9 @@
 //! else in the harness knows an exercise by name.
 
 use crate::error::{Context, Error, Kind, Result};
-use serde::Deserialize;
+use crate::machine::{Action, CreateOptions};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The whole course, as this checkout holds it.
@@ -69,6 +71,22 @@ impl Default for GuestShape {
     }
 }
 
+impl GuestShape {
+    /// The domain of this shape that boots an image of dom0's.
+    pub fn options(&self, name: String, kernel: &str, command_line: &str) -> CreateOptions {
+        CreateOptions {
+            cmdline: command_line.to_owned(),
+            memory_mib: self.memory,
+            maxmem_mib: self.maxmem,
+            vcpus: self.vcpus,
+            max_event_channels: self.event_channels,
+            // What a guest has printed is still in its ring when Xen crashes it, and goes with the domain.
+            on_crash: Action::Preserve,
+            ..CreateOptions::new(name, kernel)
+        }
+    }
+}
+
 /// The check of the stage as a whole: the live boot on the student's own work.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -128,13 +146,29 @@ pub struct Check {
     pub points: u32,
     /// What it does, in a sentence or two for students.
     pub explain: String,
+    /// What students read about it when it is graded.
+    #[serde(default)]
+    pub visibility: Visibility,
     /// Seconds it may take on the reference machine.
     #[serde(default = "Check::default_timeout")]
     pub timeout: f64,
 }
 
+/// What students read about a check in the reports of `harness grade`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Visibility {
+    /// Everything.
+    #[default]
+    Visible,
+    /// Its id and whether it passed, until the instructor says that the work was due.
+    AfterDue,
+    /// Its id and whether it passed.
+    Hidden,
+}
+
 impl Check {
-    fn default_timeout() -> f64 {
+    pub(crate) fn default_timeout() -> f64 {
         5.0
     }
 }
@@ -187,7 +221,9 @@ impl Course {
             return Err(Error::fault(text));
         }
         let stages = file.stage.into_iter().map(|entry| {
-            let lab: Lab = parse(&root.join("labs").join(&entry.package).join("lab.toml"))?;
+            let path = root.join("labs").join(&entry.package).join("lab.toml");
+            let lab: Lab = parse(&path)?;
+            lab.usable().map_err(|(name, reason)| wrong(&path, &name, &reason))?;
             let StageEntry { number, name, package, title } = entry;
             Ok(Stage { number, name, package, title, lab })
         });
@@ -233,6 +269,41 @@ impl Course {
         };
         Ok((stage, exercise.ok_or_else(error)?))
     }
+}
+
+impl Lab {
+    /// Whether a check can be made by this manifest; if not, where the trouble is and what. `dev lint` asks for more.
+    fn usable(&self) -> std::result::Result<(), (String, String)> {
+        let mut ids = BTreeSet::new();
+        let checks = self.exercises.iter().flat_map(|exercise| &exercise.checks);
+        let all = checks.map(|check| (&check.id, check.timeout));
+        for (id, timeout) in all.chain([(&self.integration.id, self.integration.timeout)]) {
+            if !ids.insert(id) {
+                return Err((id.clone(), "there is another of this id".to_owned()));
+            }
+            if !(timeout > 0.0 && timeout <= LONGEST_CHECK) {
+                let problem = format!("its timeout, {timeout}, is not between 0 and {LONGEST_CHECK} seconds");
+                return Err((id.clone(), problem));
+            }
+        }
+        let leaves = |file: &str| Path::new(file).components().count() != 1 || file.starts_with('.');
+        match self.exercises.iter().find(|exercise| leaves(&exercise.file)) {
+            Some(Exercise { id, file, .. }) => {
+                Err((id.clone(), format!("its file, `{file}`, is no name in the stage's src")))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Seconds that a check may take at most.
+pub const LONGEST_CHECK: f64 = 3600.0;
+
+/// The error for a manifest that parses and makes no sense, with the line that its name is in.
+fn wrong(path: &Path, name: &str, reason: &str) -> Error {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let line = text.lines().position(|line| line.contains(&format!("\"{name}\""))).map_or(1, |line| line + 1);
+    Error::usage(format!("{}: line {line}: `{name}`: {reason}", path.display()))
 }
 
 impl Stage {
@@ -351,5 +422,30 @@ mod tests {
         std::fs::write(folder.path().join("labs/course.toml"), text).unwrap();
         let said = Course::load(folder.path()).unwrap_err().to_string();
         assert!(said.contains("line 4"), "{said}");
+    }
+
+    #[test]
+    fn a_lab_that_makes_no_sense_names_its_line_and_why() {
+        let original = Path::new(env!("CARGO_MANIFEST_DIR")).join("../labs");
+        let folder = tempfile::tempdir().unwrap();
+        let lab = folder.path().join("labs/stage1-console/lab.toml");
+        std::fs::create_dir_all(lab.parent().unwrap()).unwrap();
+        let one = "schema = 1\ntitle = \"x\"\n[[stage]]\nnumber = 1\nname = \"console\"\npackage = \"stage1-console\"\n\
+                   title = \"x\"\n";
+        std::fs::write(folder.path().join("labs/course.toml"), one).unwrap();
+        let text = std::fs::read_to_string(original.join("stage1-console/lab.toml")).unwrap();
+        let line = |name: &str| text.lines().position(|line| line.contains(name)).unwrap() + 1;
+        for (from, to, at, reason) in [
+            ("id = \"1a.wrap\"", "id = \"1a.fits\"", "1a.fits", "`1a.fits`: there is another of this id"),
+            ("timeout = 20.0", "timeout = -1.0", "1.live", "`1.live`: its timeout, -1, is not between"),
+            ("timeout = 20.0", "timeout = nan", "1.live", "`1.live`: its timeout, NaN, is not between"),
+            ("file = \"ring.rs\"", "file = \"../ring.rs\"", "\"1a\"", "`1a`: its file, `../ring.rs`, is no name"),
+            ("file = \"ring.rs\"", "file = 7", "file = \"ring.rs\"", "expected a string"),
+            ("file = \"ring.rs\"", "files = \"ring.rs\"", "file = \"ring.rs\"", "unknown field `files`"),
+        ] {
+            std::fs::write(&lab, text.replacen(from, to, 1)).unwrap();
+            let said = Course::load(folder.path()).unwrap_err().to_string();
+            assert!(said.contains(&format!("line {}", line(at))) && said.contains(reason), "{said}");
+        }
     }
 }

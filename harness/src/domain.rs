@@ -4,7 +4,7 @@
 //! Invariant: a domain is gone when its [`Domain`] is dropped, and every wait for one has a deadline.
 
 use crate::error::{Error, Kind, Result};
-use crate::machine::{CreateOptions, Deadline, Event, Machine, Reason};
+use crate::machine::{Action, CreateOptions, Deadline, Event, Machine, Reason};
 use crate::tail;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -25,6 +25,9 @@ pub struct Domain<'a> {
     pub console: Vec<u8>,
     /// Bytes of its console that were dropped on the way, because nobody looked for too long.
     pub lost: u64,
+    /// How often it has rebooted and gone on.
+    pub reboots: u64,
+    restarts: bool,
     ended: Option<Reason>,
 }
 
@@ -32,7 +35,8 @@ impl<'a> Domain<'a> {
     /// Makes a domain.
     pub fn create(machine: &'a Machine, options: &CreateOptions) -> Result<Self> {
         machine.agent().create(options)?;
-        Ok(Self { machine, name: options.name.clone(), console: Vec::new(), lost: 0, ended: None })
+        let (name, restarts) = (options.name.clone(), options.on_reboot == Action::Restart);
+        Ok(Self { machine, name, console: Vec::new(), lost: 0, reboots: 0, restarts, ended: None })
     }
 
     /// Lets one run that was made paused.
@@ -40,19 +44,27 @@ impl<'a> Domain<'a> {
         self.machine.agent().unpause(&self.name)
     }
 
-    /// Listens until it ends or `enough` says so of its console; returns why it ended, if it did.
+    /// Types on its console.
+    pub fn type_in(&self, bytes: &[u8]) -> Result<()> {
+        self.machine.agent().console_input(&self.name, bytes)
+    }
+
+    /// Listens until it ends or `enough` says so; returns why it ended, if it did.
     ///
     /// # Errors
     /// When the deadline is over, with what was printed last.
-    pub fn listen(&mut self, deadline: Deadline, enough: impl Fn(&[u8]) -> bool) -> Result<Option<&Reason>> {
-        while self.ended.is_none() && !enough(&self.console) {
+    pub fn listen(&mut self, deadline: Deadline, enough: impl Fn(&Self) -> bool) -> Result<Option<&Reason>> {
+        while self.ended.is_none() && !enough(self) {
             if deadline.is_over() {
                 return Err(self.failed("did not end in time"));
             }
             match self.machine.agent().events().next(Duration::from_millis(200))? {
                 Some(Event::Console { domain, bytes }) if domain == self.name => self.console.extend(bytes),
                 Some(Event::ConsoleLost { domain, bytes }) if domain == self.name => self.lost += bytes,
-                Some(Event::Exited { domain, reason, .. }) if domain == self.name => self.ended = Some(reason),
+                Some(Event::Restarted { domain, .. }) if domain == self.name => self.reboots += 1,
+                Some(Event::Exited { domain, reason, .. }) if domain == self.name => {
+                    self.ended = Some(reason).filter(|reason| *reason != Reason::Reboot || !self.restarts);
+                }
                 _ => {}
             }
         }
@@ -71,6 +83,11 @@ impl<'a> Domain<'a> {
                 Err(self.failed(&how))
             }
         }
+    }
+
+    /// Whether it has printed this.
+    pub fn has_said(&self, words: &[u8]) -> bool {
+        self.console.windows(words.len()).any(|part| part == words)
     }
 
     /// What it has printed, as text.

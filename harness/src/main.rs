@@ -6,10 +6,10 @@ use harness::app::App;
 use harness::cli::{Cli, Command};
 use harness::error::{Error, Kind};
 use harness::{
-    bench, book, build, check, completions, dev, diff, doctor, explain, handout, hint, host_command, interrupt, list,
-    man, next, reset, run,
+    bench, bless, book, build, check, completions, dev, diff, doctor, explain, grade, handout, hint, host_command,
+    interrupt, list, man, next, reset, run,
 };
-use harness::{solution, status, submit, watch};
+use harness::{similarity, soak, solution, status, submit, watch};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -52,12 +52,16 @@ fn perform(cli: &Cli) -> Result<u8, Error> {
         Some(Command::Reset(arguments)) => reset::command(&app, arguments),
         Some(Command::Diff(arguments)) => diff::command(&app, arguments),
         Some(Command::Submit(arguments)) => submit::command(&app, arguments),
+        Some(Command::Grade(arguments)) => grade::command(&app, arguments),
         Some(Command::Run(arguments)) => run::command(&app, arguments),
         Some(Command::Build(arguments)) => build::command(&app, arguments),
         Some(Command::Bench(arguments)) => bench::command(&app, arguments),
+        Some(Command::Soak(arguments)) => soak::command(&app, arguments),
         Some(Command::Book(arguments)) => book::command(&app, arguments),
         Some(Command::Doctor(arguments)) => doctor::command(&app, arguments),
         Some(Command::Handout(arguments)) => handout::command(&app, arguments),
+        Some(Command::Export(arguments)) => similarity::command(&app, arguments),
+        Some(Command::Bless(arguments)) => bless::command(&app, arguments),
         Some(Command::Dev { command }) => dev::command(&app, command),
         Some(Command::Host { command }) => host_command::command(&app, command),
     }

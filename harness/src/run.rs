@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::cli;
+use crate::course::Stage;
 use crate::error::{Context, Error, Kind, Result};
 use crate::guest::Guest;
 use crate::guest::crash::{Crash, stacks};
@@ -45,7 +46,7 @@ pub fn command(app: &App, arguments: &cli::Run) -> Result<u8> {
     let image = std::fs::read(&guest.image).on("read", &guest.image)?;
     machine.agent().put(KERNEL, &image)?;
     let disks = put_disks(&machine, disks)?;
-    machine.agent().create(&domain(arguments, disks.clone(), gdb.is_some()))?;
+    machine.agent().create(&domain(arguments, stage, disks.clone(), app.style.decorated))?;
     if let Some(port) = gdb {
         wait_for_gdb(&machine, port, &guest)?;
         machine.agent().unpause(NAME)?;
@@ -108,20 +109,30 @@ fn fetch_disks(machine: &Machine, arguments: &cli::Run, disks: &[Disk]) -> Resul
     Ok(())
 }
 
-fn domain(arguments: &cli::Run, disks: Vec<Disk>, paused: bool) -> CreateOptions {
+fn domain(arguments: &cli::Run, stage: &Stage, disks: Vec<Disk>, color: bool) -> CreateOptions {
     let mut options = CreateOptions::new(NAME, KERNEL);
-    options.cmdline.clone_from(&arguments.cmdline);
+    options.cmdline = command_line(&arguments.cmdline, color);
     // Checked against the test host's size before.
     options.memory_mib = u32::try_from(arguments.memory).unwrap_or(u32::MAX);
     options.maxmem_mib = arguments.maxmem.and_then(|mib| u32::try_from(mib).ok());
     options.vcpus = arguments.vcpus;
+    options.max_event_channels = stage.lab.guest.event_channels;
     options.vifs = if arguments.forward.is_empty() { Vec::new() } else { vec![Vif::default()] };
     options.disks = disks;
-    options.paused = paused;
+    options.paused = arguments.gdb;
     options.on_reboot = Action::Restart;
     // What a guest has printed is still in its ring when Xen crashes it, and goes with the domain.
     options.on_crash = Action::Preserve;
     options
+}
+
+/// What the guest is told: where its console is shown on a terminal, that its log may have colours.
+fn command_line(given: &str, color: bool) -> String {
+    if color && !given.contains("color=") {
+        format!("{given} color=on").trim_start().to_owned()
+    } else {
+        given.to_owned()
+    }
 }
 
 /// A port that is free now. Somebody may take it before QEMU does, which QEMU then says.
@@ -270,5 +281,18 @@ fn conclude(end: &End, machine: &Machine, symbolizer: &Symbolizer, beginning: &s
             tell(format_args!("[no end within {seconds} s; the guest was ended]"));
             Ok(Kind::Guest as u8)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guest_on_a_terminal_may_use_colours_unless_told_otherwise() {
+        assert_eq!(command_line("app=hello", true), "app=hello color=on");
+        assert_eq!(command_line("", true), "color=on");
+        assert_eq!(command_line("color=off", true), "color=off");
+        assert_eq!(command_line("app=hello", false), "app=hello");
     }
 }

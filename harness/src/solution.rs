@@ -63,11 +63,14 @@ fn show(app: &App, stage: &Stage, exercise: &Exercise, (path, reference): (&Path
     let work = app.course.root.join(&mine);
     let work = std::fs::read_to_string(&work).on("read", &work)?;
     let names = (mine.display().to_string(), path.display().to_string());
-    let text = TextDiff::from_lines(work.as_str(), reference).unified_diff().header(&names.0, &names.1).to_string();
-    if text.is_empty() {
-        return Ok("your work is the reference, to the letter\n".to_owned());
-    }
-    Ok(text.lines().map(|line| coloured(line, app.style) + "\n").collect())
+    let text = difference((&names.0, &work), (&names.1, reference), app.style);
+    Ok(text.unwrap_or_else(|| "your work is the reference, to the letter\n".to_owned()))
+}
+
+/// Where two texts differ, each with its name; `None` where they don't.
+pub fn difference(from: (&str, &str), to: (&str, &str), style: Style) -> Option<String> {
+    let text = TextDiff::from_lines(from.1, to.1).unified_diff().header(from.0, to.0).to_string();
+    (!text.is_empty()).then(|| text.lines().map(|line| coloured(line, style) + "\n").collect())
 }
 
 /// A line of a diff in its colour.

@@ -5,6 +5,7 @@
 
 use crate::app::App;
 use crate::check::rules;
+use crate::check::submission::LARGEST;
 use crate::cli;
 use crate::course::{Exercise, Stage};
 use crate::error::{Context, Error, Kind, Result};
@@ -17,9 +18,6 @@ use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
-
-/// No exercise comes near it; a grader refuses more.
-const LARGEST: u64 = 1 << 20;
 
 /// Writes the zip, and says what is in it.
 pub fn command(app: &App, arguments: &cli::Submit) -> Result<u8> {
@@ -85,7 +83,7 @@ fn read(root: &Path, stage: &Stage, exercise: &Exercise) -> Result<(String, Stri
         return refuse("is no plain file");
     }
     if found.len() > LARGEST {
-        return refuse("is larger than a submission may be: 1 MiB");
+        return refuse(&format!("is larger than an exercise may be, {} KiB", LARGEST >> 10));
     }
     let bytes = std::fs::read(&path).on("read", &path)?;
     let Ok(text) = String::from_utf8(bytes) else { return refuse("is not UTF-8 text") };

@@ -16,7 +16,7 @@ pub fn scale(ticks: u64, multiplier: u32, shift: i8) -> u64 {
 pub fn read(info: &impl TimeInfo) -> u64 {
     loop {
         let version = info.version();
-        if version % 2 == 0 {
+        if version.is_multiple_of(2) {
             let ticks = info.ticks().saturating_sub(info.tsc_timestamp());
             let passed = scale(ticks, info.multiplier(), info.shift());
             let time = info.system_time().saturating_add(passed);

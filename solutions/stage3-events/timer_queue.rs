@@ -5,12 +5,12 @@ use crate::timer_heap::{Entry, TimerHeap};
 /// Puts an entry in.
 pub fn insert(heap: &mut impl TimerHeap, entry: Entry) {
     heap.push(entry);
-    rise(heap, heap.len() - 1);
+    rise(heap, heap.length() - 1);
 }
 
 /// Takes the entry at a place out; `None` if there is none.
 pub fn remove(heap: &mut impl TimerHeap, place: usize) -> Option<Entry> {
-    let last = heap.len().checked_sub(1)?;
+    let last = heap.length().checked_sub(1)?;
     if place > last {
         return None;
     }
@@ -26,7 +26,7 @@ pub fn remove(heap: &mut impl TimerHeap, place: usize) -> Option<Entry> {
 
 /// Takes the earliest entry out if it is due, that is, if its deadline isn't later than `now`.
 pub fn pop_due(heap: &mut impl TimerHeap, now: u64) -> Option<Entry> {
-    if heap.len() == 0 || heap.get(0).deadline > now {
+    if heap.length() == 0 || heap.get(0).deadline > now {
         return None;
     }
     remove(heap, 0)
@@ -45,7 +45,7 @@ fn rise(heap: &mut impl TimerHeap, mut place: usize) {
 
 fn sink(heap: &mut impl TimerHeap, mut place: usize) {
     loop {
-        let below = (2 * place + 1..=2 * place + 2).filter(|below| *below < heap.len());
+        let below = (2 * place + 1..=2 * place + 2).filter(|below| *below < heap.length());
         let Some(earliest) = below.min_by_key(|below| heap.get(*below)) else { return };
         if heap.get(place) < heap.get(earliest) {
             return;

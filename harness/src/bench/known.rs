@@ -42,7 +42,7 @@ pub const ALL: &[Known] = &[
         aims: &[Aim::Instructions(400_000)],
     },
     plain("loop-of-2001", "a loop of 2001 instructions"),
-    plain("hypercall", "the shortest hypercall"),
+    beside("hypercall", "the shortest hypercall", "system-call"),
     plain("event-send-refused", "event to no port"),
     plain("console-write-64", "64 bytes into a console ring"),
 ];

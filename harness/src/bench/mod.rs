@@ -8,6 +8,7 @@
 
 pub mod figures;
 pub mod known;
+mod linux;
 pub mod plot;
 pub mod report;
 
@@ -17,7 +18,7 @@ use crate::course::Stage;
 use crate::domain::{Domain, fresh_name};
 use crate::error::{Context, Error, Result};
 use crate::guest::Guest;
-use crate::machine::{self, Action, CreateOptions, Machine};
+use crate::machine::{self, CreateOptions, Machine};
 use crate::ui::say;
 use crate::work::Work;
 use figures::Figure;
@@ -27,6 +28,8 @@ use report::{Report, Tick};
 const KERNEL: &str = "/images/bench";
 /// Seconds on an ordinary machine from a guest's start to the end of its measurements.
 const PATIENCE: f64 = 60.0;
+/// Linux takes long to boot, and what is counted hardly varies from one boot to the next.
+const LINUX_BOOTS: u32 = 3;
 /// Seconds of dom0's for it to finish what making a guest has left it to do.
 const REST: &str = "2";
 /// What the guest measures to show what a tick is, and what has to come out.
@@ -68,6 +71,11 @@ pub fn measure(app: &App, arguments: &cli::Bench) -> Result<Report> {
     let machine = app.machine(&host, &options)?;
 
     let ours = boots(app, stage, &guest, &machine, arguments)?;
+    let linux = match arguments.alone {
+        true => Vec::new(),
+        false if arguments.counted => linux::figures(app, &host, &machine, 1)?,
+        false => linux::figures(app, &host, &machine, arguments.runs.min(LINUX_BOOTS))?,
+    };
     let mhz = megahertz(&machine)?;
     let tick = if arguments.counted { Tick::Instruction } else { Tick::OfMegahertz(mhz) };
     Ok(Report {
@@ -80,7 +88,8 @@ pub fn measure(app: &App, arguments: &cli::Bench) -> Result<Report> {
         mhz,
         boots: arguments.runs,
         image_bytes: guest.sizes.total() as u64,
-        rows: report::rows(tick, &ours, &[]),
+        rows: report::rows(tick, &ours, &linux),
+        linux: report::rows(tick, &linux, &[]),
     })
 }
 
@@ -88,16 +97,15 @@ pub fn measure(app: &App, arguments: &cli::Bench) -> Result<Report> {
 fn boots(app: &App, stage: &Stage, guest: &Guest, machine: &Machine, arguments: &cli::Bench) -> Result<Vec<Figure>> {
     let image = std::fs::read(&guest.image).on("read", &guest.image)?;
     machine.agent().put(KERNEL, &image)?;
-    let again = format!("cargo harness run {} --solution --cmdline app=bench", stage.name);
+    let whose = if arguments.mine { "" } else { " --solution" };
+    let again = format!("cargo harness run {}{whose} --cmdline app=bench", stage.name);
     let step = app.ui.count("booting", u64::from(arguments.runs));
     let mut boots = Vec::new();
     for boot in 0..arguments.runs {
-        let mut options = CreateOptions::new(fresh_name("bench"), KERNEL);
-        options.cmdline = "app=bench".into();
-        options.memory_mib = stage.lab.guest.memory;
-        options.vcpus = stage.lab.guest.vcpus;
-        let console = run(machine, options).map_err(|error| error.next(&again))?;
-        let figures = figures::parse(&console);
+        let options = stage.lab.guest.options(fresh_name("bench"), KERNEL, "app=bench");
+        let mut domain = start(machine, options)?;
+        domain.power_off(machine.within(PATIENCE)).map_err(|error| error.next(&again))?;
+        let figures = figures::parse(&domain.text());
         let told = |why| Error::new(crate::error::Kind::Guest, format!("the guest's measurements: {why}")).next(&again);
         boots.push(figures.map_err(told)?);
         step.at(u64::from(boot) + 1);
@@ -109,16 +117,13 @@ fn boots(app: &App, stage: &Stage, guest: &Guest, machine: &Machine, arguments: 
     Ok(figures)
 }
 
-/// Boots a guest beside a dom0 that has nothing to do, and returns its console once it has powered off.
-fn run(machine: &Machine, mut options: CreateOptions) -> Result<String> {
+/// Starts a guest beside a dom0 that has nothing to do.
+fn start(machine: &Machine, mut options: CreateOptions) -> Result<Domain<'_>> {
     options.paused = true;
-    // What a guest has printed is still in its ring when Xen crashes it, and goes with the domain.
-    options.on_crash = Action::Preserve;
-    let mut domain = Domain::create(machine, &options)?;
+    let domain = Domain::create(machine, &options)?;
     machine.agent().exec(&["sleep", REST], &[])?;
     domain.unpause()?;
-    domain.power_off(machine.within(PATIENCE))?;
-    Ok(domain.text())
+    Ok(domain)
 }
 
 /// Refuses figures whose ticks are no instructions.
@@ -136,11 +141,9 @@ fn counts_instructions(figures: &[Figure]) -> Result<()> {
 
 /// The rate of the time stamp counter, as Xen found it.
 fn megahertz(machine: &Machine) -> Result<f64> {
-    let said = machine.agent().exec(&["xl", "info"], &[])?;
-    let text = String::from_utf8_lossy(&said.stdout);
-    let rate =
-        text.lines().find_map(|line| line.strip_prefix("cpu_mhz")?.trim_start().strip_prefix(':')?.trim().parse().ok());
-    rate.filter(|mhz| *mhz > 0.0).ok_or_else(|| Error::fault("xl info does not tell the processor's rate"))
+    let info = machine.xen_info()?;
+    let rate = info.get("cpu_mhz").and_then(|rate| rate.parse().ok()).filter(|mhz| *mhz > 0.0);
+    rate.ok_or_else(|| Error::fault("xl info does not tell the processor's rate"))
 }
 
 #[cfg(test)]

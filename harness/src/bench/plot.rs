@@ -4,7 +4,7 @@
 //! put into a page it takes the page's.
 
 use super::known;
-use super::report::{Amount, Report};
+use super::report::{Amount, Report, boots_of};
 use std::fmt::Write;
 
 const WIDTH: f64 = 760.0;
@@ -71,12 +71,13 @@ pub fn svg(report: &Report) -> String {
          aria-label=\"What {stage} takes, in {unit}\" font-family=\"sans-serif\" font-size=\"12.5\" \
          fill=\"currentColor\">\n\
          <style>@media (prefers-color-scheme: dark) {{ svg:root {{ color: #e3e6ea }} }}</style>\n\
-         <text x=\"16\" y=\"22\" font-size=\"15\">{stage}: {unit}, least of {} boots ({})</text>\n\
+         <text x=\"16\" y=\"22\" font-size=\"15\">{stage}: {unit}, least of {} ({})</text>\n\
          <rect x=\"16\" y=\"32\" width=\"11\" height=\"11\" rx=\"2\" fill=\"{OURS}\"/><text x=\"33\" y=\"42\">Stardust</text>\
          <rect x=\"104\" y=\"32\" width=\"11\" height=\"11\" rx=\"2\" fill=\"{LINUX}\"/><text x=\"121\" y=\"42\">a Linux guest \
          doing the same; each line is ten times the one before</text>\n\
          <path d=\"{lines}\" stroke=\"currentColor\" stroke-opacity=\"0.22\" fill=\"none\"/>\n{body}</svg>\n",
-        report.boots, report.accelerator,
+        boots_of(report.boots),
+        report.accelerator,
     )
 }
 

@@ -31,6 +31,8 @@ pub struct Report {
     pub image_bytes: u64,
     /// One for each thing.
     pub rows: Vec<Row>,
+    /// All that the Linux guest did.
+    pub linux: Vec<Row>,
 }
 
 /// One thing.
@@ -139,7 +141,7 @@ impl Report {
         let counted = self.rows.iter().any(|row| matches!(row.min, Amount::Instructions(_)));
         let unit = if counted { "instructions" } else { "time" };
         let Self { stage, mode, boots, accelerator, .. } = self;
-        let mut text = format!("{stage} ({mode}), {unit}, the least of {boots} boots under {accelerator}\n\n");
+        let mut text = format!("{stage} ({mode}), {unit}, the least of {} under {accelerator}\n\n", boots_of(*boots));
         let lines: Vec<[String; 6]> = [heading()].into_iter().chain(self.rows.iter().map(line)).collect();
         let widths: [usize; 6] =
             std::array::from_fn(|column| lines.iter().map(|line| line[column].len()).max().unwrap_or(0));
@@ -197,6 +199,11 @@ impl std::fmt::Display for Amount {
     }
 }
 
+/// How many boots, in words.
+pub(super) fn boots_of(boots: u32) -> String {
+    if boots == 1 { "1 boot".into() } else { format!("{boots} boots") }
+}
+
 fn heading() -> [String; 6] {
     ["what", "least", "median", "a Linux guest's", "least", "ratio"].map(str::to_owned)
 }
@@ -242,6 +249,7 @@ pub(super) mod tests {
             figure("hypercall", 291, 293),
             figure("something-else", 53, 54),
         ];
+        let linux = [figure("boot-to-init", 300_000_000, 310_000_000)];
         Report {
             schema: 1,
             stage: "stage1-console".into(),
@@ -252,7 +260,8 @@ pub(super) mod tests {
             mhz: 1000.0,
             boots: 10,
             image_bytes: 66_867,
-            rows: rows(tick, &ours, &[figure("boot-to-init", 300_000_000, 310_000_000)]),
+            rows: rows(tick, &ours, &linux),
+            linux: rows(tick, &linux, &[]),
         }
     }
 

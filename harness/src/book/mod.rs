@@ -10,6 +10,7 @@ mod tool;
 use crate::app::App;
 use crate::cli;
 use crate::error::{Context, Error, Kind, Result};
+use crate::lint;
 use crate::process;
 use crate::ui::say;
 use std::fmt;
@@ -32,7 +33,8 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn new(place: impl fmt::Display, what: impl Into<String>) -> Self {
+    /// What is wrong at a place.
+    pub fn new(place: impl fmt::Display, what: impl Into<String>) -> Self {
         Self { place: place.to_string(), what: what.into() }
     }
 }
@@ -58,6 +60,7 @@ pub fn command(app: &App, arguments: &cli::Book) -> Result<u8> {
 /// Looks at everything, prints what is wrong, and tells by the exit status whether anything is.
 fn check(app: &App) -> Result<u8> {
     let mut findings = sources::findings(&app.course)?;
+    findings.extend(lint::findings(&app.course)?);
     let mdbook = tool::ensure(&app.cache, &app.course.root, &app.ui)?;
     let folder = app.course.root.join("target/book");
     let log = build(&mdbook, app, &folder)?;

@@ -3,7 +3,7 @@
 //! Work of the checkout is compiled in place; what somebody has handed in, in a tree of its own and in a cage.
 
 use super::results::{Results, Status};
-use super::{Bench, Request, fail_all};
+use super::{Bench, Request, fail_all, hidden};
 use crate::course::Stage;
 use crate::error::{Kind, Result};
 use crate::guest::diagnostics::Diagnostic;
@@ -42,6 +42,9 @@ pub fn build(bench: &mut Bench, request: &Request) -> std::result::Result<Guest,
     let (app, tree) = (bench.app, bench.tree()?);
     tree.lay(request.stage, &given.collect::<Vec<_>>(), &request.references)?;
     tree.lay_below(app.course.below(request.stage), &request.below)?;
+    if let Some(hidden) = request.hidden {
+        tree.put(&hidden::seam(request.stage), &hidden.source)?;
+    }
     guest::make(&tree.request(request.stage, features), &app.ui)
 }
 

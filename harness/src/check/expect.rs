@@ -25,6 +25,10 @@ pub enum Value {
     OneOf(Vec<String>),
     /// A number below zero.
     Negative,
+    /// A number from 0 to this one.
+    AtMost(u64),
+    /// A number from the first to the second of these.
+    Between(u64, u64),
 }
 
 /// The facts of one record, in words and as keys with values.
@@ -61,6 +65,8 @@ impl Value {
             Self::NumberOtherThan(value) => got.parse::<i64>().is_ok_and(|got| got != *value),
             Self::OneOf(values) => values.iter().any(|value| value == got),
             Self::Negative => got.parse::<i64>().is_ok_and(|got| got < 0),
+            Self::AtMost(most) => got.parse::<u64>().is_ok_and(|got| got <= *most),
+            Self::Between(least, most) => got.parse::<u64>().is_ok_and(|got| (*least..=*most).contains(&got)),
         }
     }
 
@@ -70,6 +76,8 @@ impl Value {
             Self::NumberOtherThan(value) => format!("a number other than {value}"),
             Self::OneOf(values) => values.join(" or "),
             Self::Negative => "an error, below 0".to_owned(),
+            Self::AtMost(most) => format!("at most {most}"),
+            Self::Between(least, most) => format!("from {least} to {most}"),
         }
     }
 }

@@ -11,6 +11,9 @@ use regex::Regex;
 use similar::{ChangeTag, TextDiff};
 use std::path::{Path, PathBuf};
 
+/// What is wrong where the reference's console is not its snapshot.
+pub const SNAPSHOT: &str = "the console, compared with its snapshot";
+
 /// Judges the live part of a session.
 pub fn judge(whole: &mut CheckResult, request: &Request, evidence: &Evidence) {
     let outcome = evidence.outcome;
@@ -46,7 +49,7 @@ pub fn judge(whole: &mut CheckResult, request: &Request, evidence: &Evidence) {
     let difference = evidence.snapshot.and_then(|expected| difference(expected, &filter(&outcome.live, &word)));
     if let (Some(difference), "solution") = (&difference, request.mode()) {
         // The snapshot is the reference's own: here a difference is a mistake in one of the two.
-        let what = "the console, compared with its snapshot".to_owned();
+        let what = SNAPSHOT.to_owned();
         wrong.push(Wrong { what, expected: "the same text".to_owned(), got: difference.clone() });
     } else if let Some(difference) = difference {
         whole.message = Some(format!("the console differs from the reference's (no points lost):\n{difference}"));
@@ -65,6 +68,13 @@ fn live_word(seed: u64, id: &str) -> String {
 /// The line of the banner that takes a hypercall which answers: it says what dom0 says of the same Xen.
 fn banner(facts: &Facts) -> String {
     format!("Xen {} ({})", facts.xen_version, facts.xen_capabilities.trim_end())
+}
+
+/// The live console in a saved log, as its snapshot has it: what comes behind the line about the checks.
+pub fn steady(log: &str) -> Option<String> {
+    let live: Vec<String> = log.lines().skip(1).map(str::to_owned).collect();
+    let word = live.iter().find_map(|line| line.strip_prefix("live: "))?.to_owned();
+    Some(filter(&live, &word))
 }
 
 /// Where the snapshot of a stage's console is, from the checkout's root.

@@ -23,6 +23,7 @@ pub mod rules;
 mod seal;
 mod session;
 mod stage1;
+mod stage3;
 mod stages;
 pub mod submission;
 mod tree;

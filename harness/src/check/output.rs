@@ -2,22 +2,31 @@
 
 use super::report::{self, Style};
 use super::results::{CheckResult, ExerciseResult, Results};
-use super::{github, junit};
+use super::{github, gradescope, junit};
 use crate::app::App;
 use crate::cli::{Format, Outputs};
 use crate::course::Stage;
 use crate::error::{Context, Error, Result};
+use crate::progress::Summary;
 use crate::ui::say;
 use std::io::Write;
 use std::path::PathBuf;
 
 /// Writes every report asked for. The screen comes first, so that a full disk hides nothing.
 pub fn write(app: &App, stage: &Stage, results: &Results, outputs: &Outputs) -> Result<()> {
+    // What was found is known by now; without it the report still says enough.
+    let summary = Summary::read(app).ok();
+    let open = summary.filter(|_| results.mode == "mine").map(|summary| summary.next_in(stage.number));
+    let plain = plain(results);
     let render = |format: Format, style: Style| match format {
-        Format::Human => Ok(report::human(results, stage, &app.course.root, style)),
-        Format::Json => json(results),
-        Format::Junit => Ok(junit::document(results)),
-        Format::Github => Ok(github::summary(results)),
+        Format::Human => {
+            let results = if style.decorated { results } else { &plain };
+            Ok(report::human(results, stage, &app.course.root, style, open))
+        }
+        Format::Json => json(&plain),
+        Format::Junit => Ok(junit::document(&plain)),
+        Format::Github => Ok(github::summary(&plain)),
+        Format::Gradescope => gradescope::document(&plain),
     };
     say(render(outputs.alone().unwrap_or_default(), app.style)?)?;
     if outputs.each.iter().any(|(format, _)| *format == Format::Github) {
@@ -45,6 +54,25 @@ fn summarise(text: &str) -> Result<()> {
 fn json(results: &Results) -> Result<String> {
     let text = serde_json::to_string_pretty(results);
     text.map(|text| text + "\n").map_err(|error| Error::fault(format!("write the results as JSON: {error}")))
+}
+
+/// The same with every text that may have come from a terminal's compiler in black and white.
+fn plain(results: &Results) -> Results {
+    let mut results = results.clone();
+    let tests = results.host_tests.iter_mut().flat_map(|tests| &mut tests.failed).map(|test| &mut test.message);
+    tests.for_each(discolour);
+    for exercise in &mut results.exercises {
+        exercise.message.iter_mut().for_each(discolour);
+    }
+    for check in results.exercises.iter_mut().flat_map(|exercise| &mut exercise.checks).chain(&mut results.integration)
+    {
+        check.message.iter_mut().for_each(discolour);
+    }
+    results
+}
+
+fn discolour(text: &mut String) {
+    *text = without_colour(text);
 }
 
 /// Why a check did not pass, in plain lines.
@@ -75,6 +103,15 @@ fn without_colour(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn results_for_machines_have_no_colours_and_keep_their_order() {
+        let mut results = super::super::results::tests::sample();
+        results.exercises[2].message = Some("\x1b[0m\x1b[1;31merror[E0308]\x1b[0m: mismatched".into());
+        let text = json(&plain(&results)).unwrap();
+        assert!(text.contains("error[E0308]: mismatched") && !text.contains("u001b"), "{text}");
+        assert!(text.trim_start_matches(['{', '\n', ' ']).starts_with("\"schema\""), "{text}");
+    }
 
     #[test]
     fn colours_go_and_the_rest_stays() {

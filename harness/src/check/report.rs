@@ -2,7 +2,7 @@
 
 use super::results::{CheckResult, ExerciseResult, HostTests, Results, Status, Totals};
 use crate::course::{Exercise, Stage};
-use crate::progress::State;
+use crate::progress::{Next, State};
 use std::fmt::Write;
 use std::path::Path;
 
@@ -61,8 +61,8 @@ impl Style {
     }
 }
 
-/// The report of a check.
-pub fn human(results: &Results, stage: &Stage, root: &Path, style: Style) -> String {
+/// The report of a check. `open` is what there is to do once this passes, where that is known.
+pub fn human(results: &Results, stage: &Stage, root: &Path, style: Style, open: Option<Next>) -> String {
     let mut text = String::new();
     let whose = match results.mode.as_str() {
         "solution" => "the reference",
@@ -96,7 +96,7 @@ pub fn human(results: &Results, stage: &Stage, root: &Path, style: Style) -> Str
         let _ = writeln!(text, "{}", style.faint(&format!("console: {}", log.display())));
     }
     if results.mode != "submission" {
-        let _ = writeln!(text, "next: {}", next(results, stage));
+        let _ = writeln!(text, "next: {}", next(results, stage, open));
     }
     text
 }
@@ -185,7 +185,7 @@ fn check_block(text: &mut String, check: &CheckResult, exercise: Option<&Exercis
     }
 }
 
-fn next(results: &Results, stage: &Stage) -> String {
+fn next(results: &Results, stage: &Stage, open: Option<Next>) -> String {
     let selector = format!("stage{}", stage.number);
     let solution = if results.mode == "solution" { " --solution" } else { "" };
     let failing = results.host_tests.as_ref().is_some_and(|tests| tests.status != Status::Pass);
@@ -197,7 +197,10 @@ fn next(results: &Results, stage: &Stage) -> String {
         None if results.mode == "solution" => {
             format!("the set-up works; read labs/{}/lab.md, then `cargo harness check {selector}`", stage.package)
         }
-        None if results.integration.is_none() => format!("`cargo harness check {selector}` checks the whole stage"),
+        None if results.integration.is_none() => match open {
+            Some(open) => open.to_string(),
+            None => format!("`cargo harness check {selector}` checks the whole stage"),
+        },
         None => format!("stage {} is done; `cargo harness run {selector}` shows it alive", stage.number),
         Some((_, check)) if check.status == Status::Infra => "`cargo harness doctor` looks at the machine".to_owned(),
         Some((exercise, _)) if exercise.status == Status::Rule => {

@@ -1,5 +1,6 @@
 //! What a check of a stage came to: the data behind every report, and `results.json`.
 
+use crate::course::Visibility;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -63,6 +64,9 @@ pub struct CheckResult {
     pub id: String,
     /// What it checks.
     pub title: String,
+    /// What students read about it when it is graded.
+    #[serde(default)]
+    pub visibility: Visibility,
     /// How it ended.
     pub status: Status,
     /// Points earned.
@@ -249,6 +253,7 @@ pub(crate) mod tests {
         CheckResult {
             id: id.to_owned(),
             title: String::new(),
+            visibility: Visibility::Visible,
             status,
             points,
             max: 5,

@@ -93,6 +93,11 @@ impl Tree {
         Ok(())
     }
 
+    /// Puts a file in the place of one of the checkout's.
+    pub fn put(&self, path: &Path, text: &str) -> Result<()> {
+        replace(&self.root.join(path), text.as_bytes())
+    }
+
     /// What builds a stage in the copy, with limits.
     pub fn request(&self, stage: &Stage, features: Vec<String>) -> guest::Request {
         let mut request = guest::Request::new(&self.root, &stage.package).features(features);

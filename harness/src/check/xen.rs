@@ -4,7 +4,7 @@ use super::expect::Facts;
 use super::session::{Guest, Happened};
 use crate::course::GuestShape;
 use crate::error::Result;
-use crate::machine::{Action, CreateOptions, Event, Machine};
+use crate::machine::{Event, Machine};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -32,13 +32,8 @@ impl<'a> XenGuest<'a> {
 
     /// What dom0 says about the machine.
     pub fn facts(&self) -> Result<Facts> {
-        let said = self.machine.agent().exec(&["xl", "info"], &[])?;
-        let text = String::from_utf8_lossy(&said.stdout).into_owned();
-        let field = |name: &str| {
-            let line = text.lines().find_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix(':'));
-            // The value as it is: Xen's list of capabilities ends in a space, here and in the hypercall.
-            line.map(|value| value.strip_prefix(' ').unwrap_or(value)).unwrap_or_default().to_owned()
-        };
+        let info = self.machine.xen_info()?;
+        let field = |name: &str| info.get(name).cloned().unwrap_or_default();
         let version = format!("{}.{}", field("xen_major"), field("xen_minor"));
         Ok(Facts { xen_version: version, xen_extra: field("xen_extra"), xen_capabilities: field("xen_caps") })
     }
@@ -64,14 +59,7 @@ impl Guest for XenGuest<'_> {
             self.machine.agent().destroy(&self.name)?;
         }
         self.name = format!("stage-{}", BOOTS.fetch_add(1, Ordering::Relaxed));
-        let mut options = CreateOptions::new(self.name.clone(), KERNEL);
-        options.cmdline = command_line.to_owned();
-        options.memory_mib = self.shape.memory;
-        options.maxmem_mib = self.shape.maxmem;
-        options.vcpus = self.shape.vcpus;
-        options.max_event_channels = self.shape.event_channels;
-        // What a guest has printed is still in its ring when Xen crashes it, and goes with the domain.
-        options.on_crash = Action::Preserve;
+        let options = self.shape.options(self.name.clone(), KERNEL, command_line);
         let domain = self.machine.agent().create(&options)?;
         self.first.get_or_insert(domain.domid);
         self.running = true;

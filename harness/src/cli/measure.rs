@@ -18,6 +18,9 @@ pub struct Bench {
     /// Measure your own work on the exercises instead of the references.
     #[arg(long)]
     pub mine: bool,
+    /// Leave out the Linux guest, which takes longest.
+    #[arg(long)]
+    pub alone: bool,
     /// How often to boot.
     #[arg(long, value_name = "COUNT", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub runs: u32,
@@ -30,6 +33,26 @@ pub struct Bench {
     /// Draw the figures into a file, as SVG.
     #[arg(long, value_name = "FILE")]
     pub plot: Option<PathBuf>,
+}
+
+/// `harness soak`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  cargo harness soak                 all of them, in full: an hour or so\n  \
+    cargo harness soak console         one of them\n  \
+    cargo harness soak --scale 1       a hundredth of everything: what CI does\n\n\
+    Exit status: 0 when all held, 1 when one did not.")]
+pub struct Soak {
+    /// Which ones: console, create, reboot. All of them, if none is named.
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Do so much of each, in percent.
+    #[arg(long, value_name = "PERCENT", default_value_t = 100.0, value_parser = percent)]
+    pub scale: f64,
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.001..=10_000.0).contains(&number) { Ok(number) } else { Err("write a percentage from 0.001 to 10000".into()) }
 }
 
 /// How the figures of a bench are written.

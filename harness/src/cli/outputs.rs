@@ -21,6 +21,8 @@ pub enum Format {
     Junit,
     /// For GitHub Actions: a job summary, and errors at their lines.
     Github,
+    /// The results.json that an autograder of Gradescope writes.
+    Gradescope,
 }
 
 /// The reports asked for, each with the file it goes to, or for the screen.
@@ -34,7 +36,7 @@ impl Outputs {
     /// The report for machines that has the screen to itself, where one was asked for.
     pub fn alone(&self) -> Option<Format> {
         let machines = |&&(format, ref file): &&(Format, Option<PathBuf>)| {
-            file.is_none() && matches!(format, Format::Json | Format::Junit)
+            file.is_none() && matches!(format, Format::Json | Format::Junit | Format::Gradescope)
         };
         self.each.iter().find(machines).map(|(format, _)| *format)
     }
@@ -64,7 +66,7 @@ impl Outputs {
         let screen = |wanted: &[Format]| {
             self.each.iter().filter(|(format, file)| file.is_none() && wanted.contains(format)).count()
         };
-        let machines = screen(&[Format::Json, Format::Junit]);
+        let machines = screen(&[Format::Json, Format::Junit, Format::Gradescope]);
         let errors = self.each.iter().any(|(format, _)| *format == Format::Github);
         if machines > 1 || (machines == 1 && (errors || screen(&[Format::Human]) > 0)) {
             return Err("one report only can have the screen: give the others a file each, with `--out FILE` \

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 #[command(after_help = "Examples:\n  cargo harness watch            whatever comes next\n  \
     cargo harness watch stage1     all of stage 1\n\n\
     A save is compiled and host-tested at once, then booted under Xen if the image is another one.\n\
-    Keys: n next, h hint (again: a plainer one), e explain, l list, r run again, q quit. Without a terminal, type\n\
-    the letter and Enter.")]
+    Keys: n next, h hint (again: a plainer one), e explain, l list, d diff to the starter, r run again,\n\
+    x reset to the starter, q quit. Without a terminal, type the letter and Enter.")]
 pub struct Watch {
     /// A stage (stage1) or an exercise (1a); what comes next, if none is given.
     pub selector: Option<String>,

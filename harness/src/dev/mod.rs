@@ -1,13 +1,17 @@
 //! `harness dev`: for whoever writes the course, not for whoever takes it.
 
-mod mutants;
+pub mod mutants;
+mod scaffold;
 mod verdicts;
 pub mod verify;
+pub mod view;
 
 use crate::app::App;
+use crate::book::Finding;
 use crate::check::Bench;
 use crate::cli;
 use crate::error::Result;
+use crate::lint;
 use crate::ui::say;
 use verify::Verified;
 
@@ -15,6 +19,7 @@ use verify::Verified;
 pub fn command(app: &App, command: &cli::Dev) -> Result<u8> {
     match command {
         cli::Dev::Verify(arguments) => verify_command(app, arguments),
+        cli::Dev::NewExercise(arguments) => scaffold::command(app, arguments),
     }
 }
 
@@ -26,6 +31,13 @@ fn verify_command(app: &App, arguments: &cli::Verify) -> Result<u8> {
     let mut bench = Bench::new(app, app.scale(None));
     let mut sound = true;
     for stage in stages {
+        let findings = lint::of_stage(&app.course, stage)?;
+        if !findings.is_empty() {
+            // What is booted would say the same in other words.
+            findings.iter().try_for_each(|Finding { place, what }| say(format_args!("{place}: {what}\n")))?;
+            say(format_args!("next: mend that, then `cargo harness dev verify stage{}`\n", stage.number))?;
+            return Ok(1);
+        }
         let verified = verify::verify(&mut bench, stage, arguments.all)?;
         say(table(&verified, app))?;
         sound &= verified.iter().all(|one| one.problems.is_empty());

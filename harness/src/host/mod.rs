@@ -10,7 +10,7 @@ mod agent;
 mod apt;
 mod content;
 mod deb;
-mod initramfs;
+pub mod initramfs;
 mod inventory;
 mod libraries;
 mod lock;

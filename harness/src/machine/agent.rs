@@ -21,11 +21,15 @@ const XL: f64 = 30.;
 const LONG: f64 = 120.;
 /// How many chunks of a file are on their way at a time.
 const WINDOW: usize = 4;
+/// Bytes of a file in a request to a dom0 whose time is counted, small enough for the connection to take it at once.
+/// While such a dom0 waits for the rest of a request its time leaps on, and it soon gives that request up.
+const SMALL_CHUNK: usize = 16 << 10;
 
 /// The agent in dom0.
 pub struct Agent {
     link: Link,
     deadlines: Deadlines,
+    chunk: usize,
 }
 
 /// A domain that was made.
@@ -38,9 +42,10 @@ pub struct Domain {
 }
 
 impl Agent {
-    /// The agent at the other end of `stream`.
-    pub(super) fn new(stream: UnixStream, standing: Standing, deadlines: Deadlines) -> Result<Self> {
-        Ok(Self { link: Link::new(stream, standing)?, deadlines })
+    /// The agent at the other end of `stream`; `counted` tells what dom0's time is.
+    pub(super) fn new(stream: UnixStream, standing: Standing, deadlines: Deadlines, counted: bool) -> Result<Self> {
+        let chunk = if counted { SMALL_CHUNK } else { CHUNK };
+        Ok(Self { link: Link::new(stream, standing)?, deadlines, chunk })
     }
 
     /// Waits for the agent and sets dom0's clock. Returns Xen's version.
@@ -71,7 +76,7 @@ impl Agent {
         let mut under_way = VecDeque::new();
         let mut offset = 0;
         while offset < bytes {
-            let mut chunk = vec![0; CHUNK.min((bytes - offset) as usize)];
+            let mut chunk = vec![0; self.chunk.min((bytes - offset) as usize)];
             source.read_exact(&mut chunk).doing(format_args!("read what is to be put at {path}"))?;
             let length = chunk.len() as u64;
             if chunk.iter().any(|&byte| byte != 0) {

@@ -79,7 +79,7 @@ impl Boot {
                     return Err(Error::fault(format!("the test host did not boot. {}", standing())));
                 }
             }
-            let agent = Agent::new(ends.agent, standing.clone(), *deadlines)?;
+            let agent = Agent::new(ends.agent, standing.clone(), *deadlines, recipe.options.counted)?;
             agent.hello()?;
             // dom0 has a few things to finish; they would otherwise be repeated by each run.
             std::thread::sleep(Duration::from_secs(1));
@@ -116,7 +116,7 @@ impl Boot {
         fed?;
         let qmp = loaded.map_err(stands)?;
         qmp.execute("cont", json!({}), deadline)?;
-        let agent = Agent::new(ends.agent, standing, *deadlines)?;
+        let agent = Agent::new(ends.agent, standing, *deadlines, recipe.options.counted)?;
         agent.hello()?;
         Ok(Self { agent, qmp, qemu })
     }

@@ -28,6 +28,7 @@ use crate::host::HostImage;
 use crate::ui::Ui;
 use boot::Boot;
 use snapshot::{Recipe, Snapshot};
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
@@ -130,6 +131,18 @@ impl Machine {
             }
             log = now;
         }
+    }
+
+    /// What dom0 says about the machine, by name (`xl info`).
+    pub fn xen_info(&self) -> Result<BTreeMap<String, String>> {
+        let said = self.agent().exec(&["xl", "info"], &[])?;
+        let text = String::from_utf8_lossy(&said.stdout);
+        let field = |line: &str| {
+            let (name, value) = line.split_once(':')?;
+            // The value as it is: Xen's list of capabilities ends in a space, here and in the hypercall.
+            Some((name.trim().to_owned(), value.strip_prefix(' ').unwrap_or(value).to_owned()))
+        };
+        Ok(text.lines().filter_map(field).collect())
     }
 
     /// A deadline in so many of an ordinary machine's seconds from now.

@@ -65,7 +65,7 @@ impl<'a> Keys<'a> {
 }
 
 /// All files below `folder`, from the checkout's root, in a fixed order. A folder that is not there has none.
-fn files(root: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn files(root: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -92,7 +92,7 @@ fn is_source(file: &Path) -> bool {
     file.extension().is_some_and(|extension| ["rs", "toml", "ld", "S"].iter().any(|known| extension == *known))
 }
 
-fn add_file(hash: &mut Sha256, root: &Path, file: &Path) -> Result<()> {
+pub(crate) fn add_file(hash: &mut Sha256, root: &Path, file: &Path) -> Result<()> {
     let path = root.join(file);
     let content = std::fs::read(&path).on("read", &path)?;
     add(hash, file.as_os_str().as_encoded_bytes());
@@ -101,13 +101,13 @@ fn add_file(hash: &mut Sha256, root: &Path, file: &Path) -> Result<()> {
 }
 
 /// With the length before it, so that no two lists of parts give the same bytes.
-fn add(hash: &mut Sha256, part: &[u8]) {
+pub(crate) fn add(hash: &mut Sha256, part: &[u8]) {
     hash.update((part.len() as u64).to_le_bytes());
     hash.update(part);
 }
 
 /// Half of the hash: short in the file, and long enough that no two contents meet by chance.
-fn short(hash: Sha256) -> String {
+pub(crate) fn short(hash: Sha256) -> String {
     hash.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -95,6 +95,18 @@ pub struct StageStanding<'a> {
     pub whole: Standing,
 }
 
+impl<'a> StageStanding<'a> {
+    /// What is left to do in this stage.
+    fn next(&self) -> Option<Next<'a>> {
+        let open = |standing: &Standing| standing.state != State::Passed && !standing.entry.gave_up;
+        if let Some((exercise, standing)) = self.exercises.iter().find(|(_, standing)| open(standing)) {
+            return Some(Next::Exercise(self.stage, exercise, standing.state));
+        }
+        let complete = self.exercises.iter().all(|(_, standing)| standing.state == State::Passed);
+        (complete && self.whole.state != State::Passed).then_some(Next::Whole(self.stage))
+    }
+}
+
 /// Where a student stands in the whole course.
 pub struct Summary<'a> {
     /// The stages, in order.
@@ -128,17 +140,13 @@ impl<'a> Summary<'a> {
 
     /// The next thing to do. An exercise whose solution was shown is no longer asked for.
     pub fn next(&self) -> Next<'a> {
-        for StageStanding { stage, exercises, whole } in &self.stages {
-            let open = |standing: &Standing| standing.state != State::Passed && !standing.entry.gave_up;
-            if let Some((exercise, standing)) = exercises.iter().find(|(_, standing)| open(standing)) {
-                return Next::Exercise(stage, exercise, standing.state);
-            }
-            let complete = exercises.iter().all(|(_, standing)| standing.state == State::Passed);
-            if complete && whole.state != State::Passed {
-                return Next::Whole(stage);
-            }
-        }
-        Next::Done
+        self.stages.iter().find_map(StageStanding::next).unwrap_or(Next::Done)
+    }
+
+    /// The next thing to do for somebody who works on the stage of this number.
+    pub fn next_in(&self, stage: u32) -> Next<'a> {
+        let here = self.stages.iter().find(|standing| standing.stage.number == stage);
+        here.and_then(StageStanding::next).unwrap_or_else(|| self.next())
     }
 
     /// Exercises passed and all of them, points earned and all of them.

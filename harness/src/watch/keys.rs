@@ -2,7 +2,7 @@
 //! each line.
 
 /// What the keys do, for those who ask and those who mistype.
-pub const HELP: &str = "n next   h hint   e explain   l list   r run again   q quit";
+pub const HELP: &str = "n next   h hint   e explain   l list   d diff   r run again   x reset   q quit";
 
 /// A wish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,8 +15,14 @@ pub enum Key {
     Explain,
     /// How far everything is.
     List,
+    /// What was changed since the starter.
+    Diff,
     /// Check once more.
     Again,
+    /// The starter again.
+    Reset,
+    /// Yes to what was asked.
+    Yes,
     /// Leave.
     Quit,
     /// None of these.
@@ -50,7 +56,10 @@ impl Decoder {
             b'h' => Some(Key::Hint),
             b'e' => Some(Key::Explain),
             b'l' => Some(Key::List),
+            b'd' => Some(Key::Diff),
             b'r' | b'\n' => Some(Key::Again),
+            b'x' => Some(Key::Reset),
+            b'y' => Some(Key::Yes),
             // Ctrl-D ends input everywhere else, so here too.
             b'q' | 0x04 => Some(Key::Quit),
             _ => Some(Key::Help),

@@ -16,7 +16,7 @@ use crate::progress::{Next, Standing, State, Summary};
 use crate::terminal::{self, Raw};
 use crate::ui::say;
 use crate::work::Work;
-use crate::{explain, hint, list, next, progress};
+use crate::{explain, hint, list, next, progress, reset, solution};
 use files::Files;
 use keys::{Decoder, HELP, Key};
 use sha2::{Digest, Sha256};
@@ -61,12 +61,14 @@ struct Watch<'a> {
     booted: Option<(String, Option<String>)>,
     /// Whether the hints so far are on the screen, so that the next wish is for one more.
     hinted: bool,
+    /// The exercise to reset, if the next key says so.
+    doomed: Option<&'a Exercise>,
 }
 
 impl<'a> Watch<'a> {
     fn new(app: &'a App, stage: &'a Stage, exercise: Option<&'a Exercise>, interactive: bool) -> Self {
         let files = watched(app, stage);
-        Self { app, stage, exercise, files, interactive, booted: None, hinted: false }
+        Self { app, stage, exercise, files, interactive, booted: None, hinted: false, doomed: None }
     }
 
     /// Checks what is there already, unless it is untouched or has passed.
@@ -125,18 +127,63 @@ impl<'a> Watch<'a> {
     }
 
     fn obey(&mut self, key: Key) -> Result<()> {
+        match (key, self.doomed.take()) {
+            (Key::Yes, Some(exercise)) => return self.reset(exercise),
+            (Key::Reset, _) => return self.ask_to_reset(),
+            (_, Some(_)) => say("nothing was reset\n")?,
+            _ => {}
+        }
         match key {
             Key::Next => self.go_on()?,
             Key::Hint => self.hint()?,
             Key::Explain => say(explain::text(&Selection { stage: self.stage, exercise: self.exercise }))?,
             Key::List => say(list::table(&Summary::read(self.app)?, self.app.style))?,
+            Key::Diff => self.diff()?,
             Key::Again => {
                 self.booted = None;
                 self.check()?;
             }
-            Key::Help | Key::Quit => say(format_args!("{HELP}\n"))?,
+            Key::Help | Key::Quit | Key::Reset | Key::Yes => {
+                say(format_args!("{HELP}\n"))?;
+                return Ok(());
+            }
         }
-        if matches!(key, Key::Help) { Ok(()) } else { self.prompt() }
+        self.prompt()
+    }
+
+    /// What was changed since the starter, which is what a second pair of eyes looks at first.
+    fn diff(&self) -> Result<()> {
+        let Some(exercise) = self.exercise else { return choose("diff") };
+        let text = reset::starter(&self.app.course.root, self.stage, exercise).and_then(|starter| {
+            let file = self.stage.exercise_path(exercise);
+            let path = self.app.course.root.join(&file);
+            let mine = std::fs::read_to_string(&path).on("read", &path)?;
+            Ok(solution::difference(("the starter", &starter), (&file.display().to_string(), &mine), self.app.style))
+        });
+        match text {
+            Ok(Some(text)) => say(text),
+            Ok(None) => say("this is the starter, to the letter\n"),
+            Err(error) => say(format_args!("error: {error}\n")),
+        }
+    }
+
+    fn ask_to_reset(&mut self) -> Result<()> {
+        let Some(exercise) = self.exercise else { return choose("reset") };
+        self.doomed = Some(exercise);
+        say(format_args!(
+            "reset {} to its starter? y does it and keeps your file, any other key doesn't\n",
+            exercise.id
+        ))
+    }
+
+    fn reset(&mut self, exercise: &Exercise) -> Result<()> {
+        match reset::exercise_reset(&self.app.course.root, self.stage, exercise) {
+            Ok(text) => say(text)?,
+            Err(error) => say(format_args!("error: {error}\n"))?,
+        }
+        // It was not saved by anybody, so there is nothing to check.
+        self.files = watched(self.app, self.stage);
+        self.prompt()
     }
 
     /// Turns to whatever is next.
@@ -164,8 +211,7 @@ impl<'a> Watch<'a> {
 
     fn hint(&mut self) -> Result<()> {
         let Some(exercise) = self.exercise else {
-            say("the stage as a whole has no hints; `cargo harness hint` gives those of an exercise\n")?;
-            return Ok(());
+            return choose("hint");
         };
         say(hint::show(self.app, self.stage, exercise, self.hinted)?)?;
         self.hinted = true;
@@ -211,7 +257,8 @@ impl<'a> Watch<'a> {
         let request = check::Request { only, ..check::Request::new(self.stage, work) };
         let results = check::check(self.app, &request)?;
         progress::record(self.app, self.stage, &results);
-        say(report::human(&results, self.stage, &self.app.course.root, self.app.style))?;
+        let open = Summary::read(self.app)?.next_in(self.stage.number);
+        say(report::human(&results, self.stage, &self.app.course.root, self.app.style, Some(open)))?;
         // Only what Xen has judged need not be judged again.
         self.booted = image.filter(|_| results.log.is_some());
         Ok(())
@@ -225,6 +272,11 @@ impl<'a> Watch<'a> {
         let bytes = std::fs::read(&guest.image).on("read", &guest.image)?;
         Ok(Some(Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()))
     }
+}
+
+/// Some keys are about one exercise.
+fn choose(key: &str) -> Result<()> {
+    say(format_args!("a {key} is about one exercise: save its file, or type n for the next one\n"))
 }
 
 /// The exercise files of a stage, in the order of its exercises.

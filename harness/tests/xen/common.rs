@@ -1,5 +1,7 @@
 //! What the tests of the whole command share: calling it, and a copy of the course to make mistakes in.
 
+use harness::course::Course;
+use harness::given::Lock;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -62,7 +64,7 @@ pub struct Lab {
     _alone: MutexGuard<'static, ()>,
 }
 
-const FOLDERS: [&str; 5] = ["stages", "solutions", "labs", "images", "harness"];
+const FOLDERS: [&str; 6] = ["stages", "solutions", "labs", "images", "harness", "book"];
 const FILES: [&str; 5] = ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", ".cargo/config.toml", "rustfmt.toml"];
 
 impl Lab {
@@ -78,6 +80,8 @@ impl Lab {
         for folder in FOLDERS {
             refresh(&repository().join(folder), &root.join(folder));
         }
+        // A test that made a handout of it may have failed half-way.
+        let _ = fs::remove_file(root.join(harness::given::FILE));
         Self { root, _alone: alone }
     }
 
@@ -104,6 +108,15 @@ impl Lab {
         fs::write(&path, source.replace(from, to)).expect("change the exercise");
     }
 
+    /// Says in the copy what was given, as a handout does: the starters above all.
+    pub fn hand_out(&self) {
+        let course = Course::load(&self.root).expect("load the copy's course");
+        let exercises =
+            course.stages.iter().flat_map(|stage| stage.lab.exercises.iter().map(|e| stage.exercise_path(e)));
+        let lock = Lock::make(&course, 1, &exercises.collect::<Vec<_>>()).expect("read the starters");
+        lock.write(&self.root).expect("write what was given");
+    }
+
     /// Runs the command in the copy.
     pub fn run(&self, arguments: &[&str]) -> Ended {
         run(&self.root, arguments)
@@ -124,6 +137,15 @@ impl Lab {
 fn refresh(from: &Path, to: &Path) {
     if from.is_dir() {
         fs::create_dir_all(to).expect("make a folder");
+        // What an earlier test added goes again.
+        for entry in fs::read_dir(to).expect("read a folder") {
+            let surplus = entry.expect("read a folder").path();
+            let kept = surplus.ends_with("target") || from.join(surplus.file_name().unwrap_or_default()).exists();
+            if !kept {
+                let removed = if surplus.is_dir() { fs::remove_dir_all(&surplus) } else { fs::remove_file(&surplus) };
+                removed.expect("remove what an earlier test added");
+            }
+        }
         for entry in fs::read_dir(from).expect("read a folder") {
             let name = entry.expect("read a folder").file_name();
             if name != "target" {

@@ -28,7 +28,7 @@ fn hanging() -> (Child, u32) {
 }
 
 /// The QEMU that a process started, whichever of its threads did.
-fn qemu_of(parent: u32) -> Option<u32> {
+pub fn qemu_of(parent: u32) -> Option<u32> {
     let threads = fs::read_dir(format!("/proc/{parent}/task")).ok()?;
     let children = threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
     let pids: Vec<u32> = children.flat_map(|list| list.split(' ').flat_map(str::parse).collect::<Vec<u32>>()).collect();

@@ -29,9 +29,7 @@ fn the_references_pass_and_their_consoles_are_the_snapshots() {
         let ended = run(repository(), &["check", &stage.package, "--solution"]).with(0);
         assert_report!(format!("report-reference-stage{number}"), ended);
         let log = std::fs::read_to_string(repository().join(format!(".harness/stage{number}.log"))).unwrap();
-        let live: Vec<String> = log.lines().skip(1).map(str::to_owned).collect();
-        let word = live.iter().find_map(|line| line.strip_prefix("live: ")).unwrap();
-        let text = harness::check::live::filter(&live, word);
+        let text = harness::check::live::steady(&log).unwrap();
         insta::with_settings!({
             snapshot_path => "../../snapshots",
             prepend_module_to_snapshot => false,

@@ -5,12 +5,20 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "as in every test; helpers are no test functions")]
 
+mod bench;
+mod bless;
 mod common;
 mod corpus;
+mod export;
 mod faults;
+mod grade;
+mod gradescope;
 mod handout;
 mod lab;
 mod machine;
+mod new_exercise;
 mod run;
+mod soak;
+mod stage2;
 mod student;
 mod verify;

@@ -291,11 +291,14 @@ impl Drop for Underway {
 fn watch_checks_what_is_saved_and_answers_keys() {
     let lab = Lab::starters();
     let _ = fs::remove_file(lab.root().join(".harness/progress.toml"));
+    lab.hand_out();
     let mut watch = Underway::start(lab.root(), &["watch", "stage1"]);
     watch.until("q quit");
     lab.solve("ring.rs");
     let said = watch.until("q quit").join("\n");
     assert!(said.contains("30 of 30 points") && said.contains("watching 1a: 1 of 3 exercises"), "{said}");
+    let next = "next: edit stages/stage1-console/src/start_info.rs, then `cargo harness check 1b`";
+    assert!(said.contains(next), "{said}");
     // A remark at the end is no other image.
     let path = lab.root().join(RING);
     let solved = fs::read_to_string(&path).unwrap();
@@ -315,6 +318,17 @@ fn watch_checks_what_is_saved_and_answers_keys() {
     watch.until("hint 2 of 3");
     watch.type_line("list");
     watch.until("1.live");
+    watch.type_line("diff");
+    watch.until("+pub fn write((");
+    watch.type_line("x");
+    watch.until("reset 1a to its starter?");
+    watch.type_line("no");
+    watch.until("nothing was reset");
+    watch.type_line("x");
+    watch.until("reset 1a to its starter?");
+    watch.type_line("y");
+    watch.until("your file is kept: .harness/backup/1a-ring-");
+    watch.until("q quit");
     watch.type_line("q");
     assert_eq!(watch.end(), Some(0));
     // Input that has ended ends a watch too.

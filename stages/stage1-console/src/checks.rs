@@ -14,6 +14,7 @@
 use console::bedrock::Reporter;
 use fastrand::Rng;
 
+mod hidden;
 mod hypercall;
 mod ring;
 mod start_info;
@@ -24,6 +25,7 @@ pub fn run(reporter: Reporter) -> [u8; 8] {
     ring::run(&reporter);
     start_info::run(&reporter);
     hypercall::run(&reporter);
+    hidden::run(&reporter);
     reporter.done();
     word
 }

@@ -11,7 +11,7 @@
 //! - [`lock`] is the kernel's spinlock;
 //! - [`console_ring`], [`output`] and [`input`] are the console, [`logger`] its log;
 //! - [`demo`] holds the programs that `app=` on the command line chooses from, and [`options`] the other keys;
-//! - [`bench`] measures.
+//! - [`mod@bench`] measures.
 //!
 //! Three files are exercises: `ring.rs` (1a), `start_info.rs` (1b) and `hypercall.rs` (1c). Each is a private
 //! module with a public, documented function in front of it, its only caller. A reference for each is in

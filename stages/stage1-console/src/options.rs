@@ -25,7 +25,10 @@ pub enum Values {
 }
 
 /// The keys that every program understands, besides `app`.
-pub const KEYS: &[Key] = &[Key { name: "log", values: Values::OneOf(logger::LEVELS) }];
+pub const KEYS: &[Key] = &[
+    Key { name: "log", values: Values::OneOf(logger::LEVELS) },
+    Key { name: "color", values: Values::OneOf(logger::COLORS) },
+];
 
 impl Values {
     fn accept(self, value: Option<&str>) -> bool {

@@ -59,7 +59,7 @@ impl FrameRun {
     }
 
     /// All of them.
-    pub fn pfns(&self) -> impl Iterator<Item = Pfn> + use<> {
+    pub fn pfns(&self) -> impl DoubleEndedIterator<Item = Pfn> + use<> {
         (self.first.0..self.first.0 + self.count).map(Pfn)
     }
 

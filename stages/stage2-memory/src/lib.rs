@@ -22,6 +22,7 @@ extern crate std;
 pub mod area;
 pub mod audit;
 mod bedrock;
+mod bench;
 pub mod block_tree;
 pub mod demo;
 pub mod entry;
@@ -73,6 +74,7 @@ pub fn boot(entry: &console::Entry) -> &'static Boot {
         bedrock::region::start();
         frames::start(&boot.start_info);
         heap::start(boot.command_line.get("heap") == Some("watch"));
+        console::bench::register(bench::BENCHMARKS);
         banner();
     });
     boot

@@ -101,7 +101,7 @@ pub(crate) fn system_time_at(time: Nanoseconds) -> u64 {
 
 // ANCHOR: system_time
 /// Nanoseconds since Xen booted. It never goes backward.
-fn system_time() -> u64 {
+pub fn system_time() -> u64 {
     // While events are masked, this stays on its vCPU.
     let masked_before = cpu::mask_events();
     let reading = read(&LiveTimeInfo { base: cpu::current().vcpu_info().wrapping_add(TIME) });
@@ -117,7 +117,7 @@ pub fn wall() -> Duration {
         let before = version.load(Ordering::Acquire);
         let [seconds, nanoseconds, high] =
             [seconds, nanoseconds, seconds_high].map(|word| word.load(Ordering::Acquire));
-        if before % 2 == 0 && before == version.load(Ordering::Acquire) {
+        if before.is_multiple_of(2) && before == version.load(Ordering::Acquire) {
             let booted = Duration::new(u64::from(high) << 32 | u64::from(seconds), nanoseconds);
             return booted.saturating_add(Duration::from_nanos(system_time()));
         }

@@ -56,6 +56,15 @@ pub unsafe fn read(address: u64) -> Option<u64> {
     (failed == 0).then_some(value)
 }
 
+/// There is nothing to read in a host build.
+///
+/// # Safety
+/// None is needed here; the signature is the guest's.
+#[cfg(not(guest))]
+pub unsafe fn read(_address: u64) -> Option<u64> {
+    None
+}
+
 #[cfg(guest)]
 fn table() -> &'static [Fixup] {
     unsafe extern "C" {

@@ -10,13 +10,15 @@
 //! - [`upcall`]: what happens at an event; [`pending`]: which port it was; [`port`]: its handler;
 //! - [`clock`] and [`timer`]: what time it is, and to be called at one;
 //! - [`idle`]: to sleep until something happens;
-//! - [`vcpu`]: all that for each vCPU.
+//! - [`vcpu`]: all that for each vCPU; [`stamp`]: the time and the vCPU in the log.
 //!
 //! Three files are exercises: `scan.rs` (3a), `pvclock.rs` (3b) and `timer_queue.rs` (3c). Each is a private module
 //! with public, documented functions in front of it, its only callers. The references are in `solutions/stage3-events`.
-#![cfg_attr(not(test), no_std)]
+#![no_std]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 pub use console;
 pub use memory;
@@ -31,9 +33,12 @@ pub mod idle;
 pub mod pending;
 pub mod port;
 pub mod shared_info;
+pub mod stamp;
 pub mod timer;
 pub mod timer_heap;
 pub mod trap;
+#[cfg(feature = "checks")]
+pub mod under_test;
 pub mod upcall;
 pub mod vcpu;
 mod xen;
@@ -53,8 +58,14 @@ mod timer_queue;
 pub use demo::DEMOS;
 pub use xen::{TrapInfo, Virq};
 
+use console::bedrock::cpu;
+use console::bedrock::report::{self, Hooks};
 use console::boot_info::StartInfo;
 use console::{Boot, Entry};
+
+/// What reports know from here on: which vCPU it was, and what stage 2 knows of addresses.
+static HOOKS: Hooks =
+    Hooks { cpu: || cpu::current().id(), stack: memory::region::stack, region: memory::region::region, thread: || None };
 
 // ANCHOR: boot
 /// Brings up stage 3 on top of the stages below it: exceptions, events, the clock, and input by interrupt.
@@ -63,12 +74,16 @@ use console::{Boot, Entry};
 /// If Xen refuses any of it.
 pub fn boot(entry: &Entry) -> &'static Boot {
     let boot = memory::boot(entry);
+    report::set_hooks(&HOOKS);
     bring_up(&boot.start_info);
+    cpu::restore_events(false);
+    stamp::start();
+    log::debug!("interruptions save {} bytes of extended state", extended_state::size());
     boot
 }
 // ANCHOR_END: boot
 
-/// Has the first vCPU take exceptions and events. The second call does nothing.
+/// Has the first vCPU take exceptions and events, once they are unmasked. The second call does nothing.
 ///
 /// # Panics
 /// If Xen refuses any of it.
@@ -78,8 +93,8 @@ pub fn bring_up(start_info: &StartInfo<'_>) {
         if let Err(error) = shared_info::map(start_info.shared_info) {
             panic!("the shared page can't be mapped: {error}");
         }
-        let cpu = console::bedrock::cpu::current();
-        if let Err(error) = vcpu::start().and_then(|()| vcpu::register(cpu)) {
+        vcpu::set_machine_frames(start_info.mfn_list);
+        if let Err(error) = vcpu::start().and_then(|()| vcpu::register(cpu::current())) {
             panic!("the first vCPU can't take events: {error}");
         }
         clock::start();
@@ -89,6 +104,5 @@ pub fn bring_up(start_info: &StartInfo<'_>) {
             Err(error) => panic!("the console can't interrupt: {error}"),
         }
         console::idle::set_wait(idle::wait_until);
-        console::bedrock::cpu::restore_events(false);
     });
 }

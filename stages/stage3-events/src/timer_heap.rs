@@ -29,12 +29,12 @@ pub struct Entry {
 /// The array that the queue is kept in: what exercise 3c works on. The checks have one that counts.
 pub trait TimerHeap {
     /// How many entries there are.
-    fn len(&self) -> usize;
+    fn length(&self) -> usize;
 
     /// The entry at a place.
     ///
     /// # Panics
-    /// If there is none: `place` must be less than [`len`](Self::len).
+    /// If there is none: `place` must be less than [`length`](Self::length).
     fn get(&self, place: usize) -> Entry;
 
     /// Has two entries change places.
@@ -143,7 +143,7 @@ impl Slots {
 }
 
 impl TimerHeap for Slots {
-    fn len(&self) -> usize {
+    fn length(&self) -> usize {
         self.heap.len()
     }
 

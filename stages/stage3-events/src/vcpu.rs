@@ -14,12 +14,15 @@
 //! Invariant: from [`register`] on Xen uses this place and no other. The words of a vCPU's own ports are changed before
 //! one of them is unmasked.
 
+use core::alloc::Layout;
+use core::fmt;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 
+use console::Errno;
 use console::bedrock::cpu::{self, Cpu, Slot};
 use console::bedrock::offer_processor;
-use console::types::{Mfn, Port};
+use console::types::{Mfn, PAGE_SIZE, Port, VIRT_BASE};
 
 use crate::pending::{PendingPorts, WORDS};
 use crate::port::{self, PortError, place};
@@ -156,20 +159,56 @@ impl PendingPorts for LivePorts {
     }
 }
 
+/// Why a vCPU can't take events.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RegisterError {
+    /// There are [`MOST`] already.
+    TooMany,
+    /// There is no memory for it.
+    OutOfMemory,
+    /// The block is nowhere that Xen could find it.
+    NotMapped,
+    /// There is no port for its timer.
+    Port(PortError),
+    /// Xen refuses: there is no such vCPU, or it is registered already.
+    Refused(Errno),
+}
+
+impl fmt::Display for RegisterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooMany => write!(f, "there are {MOST} vCPUs already"),
+            Self::OutOfMemory => f.write_str("no memory for one more vCPU"),
+            Self::NotMapped => f.write_str("the vCPU's block isn't mapped"),
+            Self::Port(error) => fmt::Display::fmt(error, f),
+            Self::Refused(error) => write!(f, "Xen refuses: {error}"),
+        }
+    }
+}
+
+impl core::error::Error for RegisterError {}
+
+impl From<Errno> for RegisterError {
+    fn from(error: Errno) -> Self {
+        Self::Refused(error)
+    }
+}
+
 /// Makes a vCPU known to this stage and to Xen: where its `vcpu_info` is, and its timer's port. It must be the one that
 /// this runs on, or one that hasn't started yet.
 ///
 /// # Errors
-/// If there are no ports left, or Xen refuses: there is no such vCPU, or it is registered already.
-pub fn register(cpu: &'static Cpu) -> Result<(), PortError> {
-    let vcpu = if cpu.id() == 0 { &FIRST } else { storage(cpu.id())? };
+/// See [`RegisterError`].
+pub fn register(cpu: &'static Cpu) -> Result<(), RegisterError> {
+    let slot = VCPUS.get(cpu.id() as usize).ok_or(RegisterError::TooMany)?;
+    let vcpu = if cpu.id() == 0 { &FIRST } else { room(cpu.id())? };
     let (frame, offset) = place_of(cpu)?;
     // SAFETY: blocks stay for ever, and their front is what this is for.
     unsafe { xen::register_vcpu_info(cpu.id(), frame, offset) }?;
-    VCPUS[cpu.id() as usize].store(ptr::from_ref(vcpu).cast_mut(), Ordering::Release);
+    slot.store(ptr::from_ref(vcpu).cast_mut(), Ordering::Release);
     cpu.slot(Slot::Events).store((&raw const *vcpu).addr() as u64, Ordering::Release);
     fence(Ordering::SeqCst);
-    let timer = port::bind_virq(Virq::TIMER, cpu.id(), crate::timer::fired, 0)?;
+    let timer = port::bind_virq(Virq::TIMER, cpu.id(), crate::timer::fired, 0).map_err(RegisterError::Port)?;
     core::mem::forget(timer); // for ever, as the vCPU
     Ok(())
 }
@@ -179,7 +218,7 @@ pub fn register(cpu: &'static Cpu) -> Result<(), PortError> {
 ///
 /// # Errors
 /// As Xen's.
-pub fn start() -> Result<(), PortError> {
+pub fn start() -> Result<(), RegisterError> {
     #[cfg(guest)]
     crate::extended_state::enable();
     xen::set_trap_table(entry::trap_table())?;
@@ -191,14 +230,39 @@ pub fn start() -> Result<(), PortError> {
     Ok(())
 }
 
-/// The machine frame that a block's front lies in, and how far into it.
-fn place_of(cpu: &'static Cpu) -> Result<(Mfn, u32), PortError> {
-    let address = cpu.vcpu_info().addr() as u64;
-    let (mfn, offset) = memory::live_tables::address_to_machine(address).ok_or(PortError::Exhausted)?;
-    Ok((mfn, offset as u32))
+/// Where the image's pages are in the machine: the address of `start_info`'s list.
+static MACHINE_FRAMES: AtomicU64 = AtomicU64::new(0);
+
+/// Learns from `start_info` where the machine's frames are listed.
+pub(crate) fn set_machine_frames(list: u64) {
+    MACHINE_FRAMES.store(list, Ordering::Release);
 }
 
-/// This stage's part of a further vCPU, which stays for ever.
-fn storage(id: u32) -> Result<&'static Vcpu, PortError> {
-    Ok(alloc::boxed::Box::leak(alloc::boxed::Box::new(Vcpu::new(id))))
+/// The machine frame that a block's front lies in, and how far into it. The first block lies in the image; a further one
+/// wherever memory was free.
+fn place_of(cpu: &'static Cpu) -> Result<(Mfn, u32), RegisterError> {
+    let address = cpu.vcpu_info().addr() as u64;
+    if cpu.id() != 0 {
+        let (frame, offset) = memory::translate::address_to_machine(address).ok_or(RegisterError::NotMapped)?;
+        return Ok((frame, offset as u32));
+    }
+    let pfn = (address - VIRT_BASE) / PAGE_SIZE as u64;
+    let list = MACHINE_FRAMES.load(Ordering::Acquire) as *const u64;
+    // SAFETY: the list has an entry for each of our frames, and the block is in one.
+    let mfn = unsafe { list.wrapping_add(pfn as usize).read_volatile() };
+    Ok((Mfn(mfn), (address % PAGE_SIZE as u64) as u32))
+}
+
+/// Room for this stage's part of a further vCPU, for ever.
+fn room(id: u32) -> Result<&'static Vcpu, RegisterError> {
+    let layout = Layout::new::<Vcpu>();
+    // SAFETY: the layout isn't empty.
+    let room = unsafe { alloc::alloc::alloc(layout) }.cast::<Vcpu>();
+    if room.is_null() {
+        return Err(RegisterError::OutOfMemory);
+    }
+    // SAFETY: the room is as large and as aligned as it must be, and nobody else's.
+    unsafe { room.write(Vcpu::new(id)) };
+    // SAFETY: it has just been written, and is never freed.
+    Ok(unsafe { &*room })
 }

@@ -13,6 +13,7 @@ use console::xen::hypercall;
 /// The numbers of the hypercalls (`public/xen.h`) that stage 3 makes.
 mod number {
     pub const SET_TRAP_TABLE: u64 = 0;
+    pub const FPU_TASKSWITCH: u64 = 5;
     pub const UPDATE_VA_MAPPING: u64 = 14;
     pub const VCPU_OP: u64 = 24;
     pub const SCHED_OP: u64 = 29;
@@ -189,6 +190,28 @@ pub(crate) fn block() {
     const SCHEDOP_BLOCK: u64 = 1;
     // SAFETY: takes no pointer. It can't fail.
     let _ = unsafe { hypercall(number::SCHED_OP, [SCHEDOP_BLOCK, 0, 0, 0]) };
+}
+
+/// Has the next instruction that uses the FPU raise an exception (`fpu_taskswitch`).
+pub(crate) fn switch_off_fpu() {
+    // SAFETY: takes no pointer. It can't fail.
+    let _ = unsafe { hypercall(number::FPU_TASKSWITCH, [1, 0, 0, 0]) };
+}
+
+/// Sleeps until Xen's time is `deadline`, whatever events do meanwhile that are masked (`SCHEDOP_poll` without ports).
+#[cfg(feature = "checks")]
+pub(crate) fn poll_until(deadline: u64) {
+    #[repr(C)]
+    struct Poll {
+        ports: u64,
+        count: u32,
+        timeout: u64,
+    }
+    const SCHEDOP_POLL: u64 = 3;
+    let argument = Poll { ports: 0, count: 0, timeout: deadline };
+    let pointer = (&raw const argument).expose_provenance() as u64;
+    // SAFETY: Xen reads the structure, which names no ports.
+    let _ = unsafe { hypercall(number::SCHED_OP, [SCHEDOP_POLL, pointer, 0, 0]) };
 }
 
 const _: () = assert!(mem::size_of::<TrapInfo>() == 16);

@@ -6,7 +6,7 @@
 //! - [`ready`]: whose turn it is; `scheduler`: who runs where, and for how long;
 //! - [`smp`]: the other vCPUs; [`cpu_set`] names some of them;
 //! - [`wait_queue`]: how a thread waits; [`sync`]: what it waits for;
-
+//! - [`executor`]: tasks, which are futures that share threads.
 //!
 //! Four files are exercises: `switch.rs` (4a), `run_queue.rs` (4b), `locks.rs` (4c) and `vcpu_context.rs` (4d). Each is a
 //! private module with public, documented functions in front of it, its only callers. The references are in
@@ -22,18 +22,27 @@ pub use {events, memory};
 
 pub mod context;
 pub mod cpu_set;
+#[cfg(not(loom))]
 pub mod demo;
-#[cfg(all(test, loom))]
-mod models;
+#[cfg(not(loom))]
+pub mod executor;
 mod park;
 pub mod ready;
+#[cfg(not(loom))]
 mod report;
+#[cfg(not(loom))]
 mod scheduler;
+#[cfg(not(loom))]
 pub mod smp;
+#[cfg(not(loom))]
+mod start;
 pub mod sync;
 pub mod sys;
 #[cfg(all(test, not(loom)))]
 mod tests;
+#[cfg(all(test, loom))]
+mod models;
+#[cfg(not(loom))]
 pub mod thread;
 pub mod time;
 pub mod wait_queue;
@@ -52,41 +61,12 @@ mod switch;
 
 #[cfg_attr(feature = "ref-vcpu-context", path = "../../../solutions/stage4-threads/vcpu_context.rs")]
 #[forbid(unsafe_code)]
+#[cfg(not(loom))]
 mod vcpu_context;
 
+#[cfg(not(loom))]
 pub use demo::DEMOS;
+#[cfg(not(loom))]
 pub use scheduler::{set_slice, slice};
-
-use console::{Boot, Entry};
-
-// ANCHOR: boot
-/// Brings up the stages below, makes a thread of what runs, and starts the other vCPUs.
-///
-/// # Panics
-/// If the stages below do, or if there is no memory for the first threads.
-pub fn boot(entry: &Entry) -> &'static Boot {
-    static UP: spin::Once<()> = spin::Once::new();
-    let boot = events::boot(entry);
-    UP.call_once(|| {
-        if boot.command_line.get("debug") == Some("locks") {
-            sync::order::watch();
-        }
-        if let Err(error) = start_threads() {
-            panic!("there can be no threads: {error}");
-        }
-        smp::start_all();
-    });
-    boot
-}
-// ANCHOR_END: boot
-
-fn start_threads() -> Result<(), thread::SpawnError> {
-    let main = thread::adopt_main().ok_or(thread::SpawnError::OutOfMemory)?;
-    let idle = thread::first_idle()?;
-    scheduler::adopt(main, idle);
-    report::start();
-    memory::tlb::set_flush(smp::flush_everywhere);
-    events::upcall::set_resume(scheduler::resume);
-    console::idle::set_wait(thread::wait_until);
-    Ok(())
-}
+#[cfg(not(loom))]
+pub use start::boot;

@@ -57,6 +57,11 @@ impl Violation {
     }
 }
 
+/// Whether a name is one of those that exercises may not hold.
+pub fn is_banned(name: &str) -> bool {
+    BANNED.iter().any(|(banned, _)| *banned == name)
+}
+
 /// Every banned identifier in `source` but those in `allow`, and where `asm` is among these, what else than the
 /// registers of a hypercall an `asm!` or an `unsafe` block touches.
 ///

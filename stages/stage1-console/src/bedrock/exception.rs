@@ -36,6 +36,9 @@ pub fn name(vector: u64) -> &'static str {
 /// The vector of a page fault, the one exception that comes with an address.
 pub const PAGE_FAULT: u64 = 14;
 
+/// The bit of a page fault's error code that says that the page is there, but not for this.
+pub const PRESENT: u64 = 1;
+
 /// Shows an error code in words: `(write, present)` for a page fault, the selector for the others, nothing for 0.
 pub struct ErrorCode {
     /// Which exception it came with.
@@ -57,7 +60,7 @@ impl fmt::Display for ErrorCode {
         } else {
             "read"
         };
-        let page = if error & 1 != 0 { "present" } else { "not present" };
+        let page = if error & PRESENT != 0 { "present" } else { "not present" };
         let user = if error & 4 != 0 { ", user" } else { "" };
         let reserved = if error & 8 != 0 { ", reserved bit" } else { "" };
         write!(f, " ({access}, {page}{user}{reserved})")

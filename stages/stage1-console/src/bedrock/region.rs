@@ -10,8 +10,8 @@ const MACHINE_TO_PHYSICAL: core::ops::Range<u64> = 0xffff_8000_0000_0000..0xffff
 /// What Xen keeps for itself.
 const XEN: core::ops::Range<u64> = 0xffff_8000_0000_0000..0xffff_8800_0000_0000;
 
-/// The name of what lies at `address`.
-pub(super) fn name(address: u64) -> &'static str {
+/// The name of what lies at `address`, if anybody knows.
+pub(super) fn name(address: u64) -> Option<&'static str> {
     let image = Image::running();
     let known = [
         (0..4096, "the null page"),
@@ -25,5 +25,5 @@ pub(super) fn name(address: u64) -> &'static str {
         (XEN, "Xen's own memory"),
     ];
     let found = known.iter().find(|(range, _)| range.contains(&address)).map(|(_, name)| *name);
-    found.or_else(|| (report::hooks().region)(address)).unwrap_or("no known region")
+    found.or_else(|| (report::hooks().region)(address))
 }

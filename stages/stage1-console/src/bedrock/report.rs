@@ -67,7 +67,8 @@ pub fn fault(frame: &TrapFrame) -> ! {
     let _ = write!(RawConsole, "fault{}: {name} (vector {vector}) error {error:#x}", nested.words());
     let _ = write!(RawConsole, "{}", ErrorCode { vector, error });
     if let Some(cr2) = cr2 {
-        let _ = write!(RawConsole, " cr2 {cr2:#x} in {}", region::name(cr2));
+        let unknown = if error & exception::PRESENT == 0 { "unmapped memory" } else { "no known region" };
+        let _ = write!(RawConsole, " cr2 {cr2:#x} in {}", region::name(cr2).unwrap_or(unknown));
     }
     let _ = writeln!(RawConsole);
     // ANCHOR: fault

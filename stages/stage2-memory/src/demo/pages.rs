@@ -6,54 +6,50 @@ use console::boot_info::CommandLine;
 use console::println;
 use console::types::Pfn;
 
-use crate::frames::{self, FrameRun};
-use crate::{audit, heap, layout, live_tables, mmu};
+use crate::frames::{self, FrameRun, OutOfMemory, Statistics};
+use crate::{audit, layout, live_tables, mmu};
 
 /// Takes all frames, writes to each what only it can hold, reads that back, and gives them back.
 pub(super) fn memory(_: CommandLine<'_>) {
     let before = frames::statistics();
-    let calls = mmu::hypercalls();
-    println!("total {} pages, reserved {}, free {}", before.total, before.reserved, before.free);
+    let Statistics { total, reserved, free, mapped } = before;
+    println!("frames: total {total} reserved {reserved} free {free} mapped {mapped}");
 
-    let mut runs: Vec<FrameRun> = Vec::new();
+    let calls = mmu::hypercalls();
+    let runs = take_all();
+    let touched: u64 = runs.iter().map(FrameRun::count).sum();
+    let wrong = runs.iter().flat_map(FrameRun::pfns).filter(|pfn| !holds(*pfn)).count();
+    let left = frames::statistics().free;
+    println!("touched {touched} of {total} pages, {wrong} wrong, {left} left");
+
+    let (pages, calls) = (frames::statistics().mapped - mapped, mmu::hypercalls() - calls);
+    let per_piece = (calls * 512 * 100).checked_div(pages).unwrap_or(0);
+    println!("mapped {pages} pages by {calls} hypercalls: {}.{:02} for 2 MiB", per_piece / 100, per_piece % 100);
+    drop(runs);
+    println!("free again: {} pages", frames::statistics().free);
+    report_audit();
+}
+
+fn take_all() -> Vec<FrameRun> {
+    let mut runs = Vec::new();
     let mut length = 512;
-    let (mut touched, mut wrong) = (0, 0);
-    while length > 0 {
+    while length > 0 && runs.try_reserve(1).is_ok() {
         match frames::allocate(length) {
             Ok(run) => {
                 run.pfns().for_each(write);
-                touched += run.count();
-                if runs.try_reserve(1).is_err() {
-                    break;
-                }
                 runs.push(run);
             }
-            Err(frames::OutOfMemory) => length /= 2,
+            Err(OutOfMemory) => length /= 2,
         }
     }
-    for run in &runs {
-        wrong += run.pfns().filter(|pfn| !holds(*pfn)).count();
-    }
-    let mapped = frames::statistics().mapped - before.mapped;
-    let calls = mmu::hypercalls() - calls;
-    println!("touched {touched} pages, {wrong} of them wrong");
-    println!("mapped {mapped} pages with {calls} hypercalls");
-    drop(runs);
-    let after = frames::statistics();
-    println!("free again {} pages", after.free);
+    runs
+}
 
-    let audit = audit::run();
-    println!(
-        "mapped pages: {} ({} writable, {} executable, {} both); {} tables, {} made; {} left over",
-        audit.mapped,
-        audit.writable,
-        audit.executable,
-        audit.writable_executable,
-        audit.tables,
-        live_tables::tables_made(),
-        audit.left_over
-    );
-    println!("heap: {:?}", heap::statistics());
+fn report_audit() {
+    let audit::Audit { mapped, writable, executable, writable_executable, tables, left_over } = audit::run();
+    println!("audit: {mapped} pages mapped, {writable} writable, {executable} executable");
+    println!("audit: {writable_executable} both writable and executable, {left_over} left over");
+    println!("audit: {tables} tables, {} of them for areas, stacks and the heap", live_tables::tables_made());
 }
 
 fn words(pfn: Pfn) -> [(*mut u64, u64); 2] {

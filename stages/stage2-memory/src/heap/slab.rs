@@ -125,7 +125,7 @@ pub(super) fn assert_in_use(block: *mut u8) {
     assert!(magic == MAGIC, "{block:p} was freed, but is no block of the heap's");
     // SAFETY: the header is one.
     let in_use = unsafe { (*header).in_use[word] } & bit != 0;
-    assert!(in_use, "{block:p} was freed twice");
+    assert!(in_use, "{block:p} was freed, but is no block in use: was it freed before?");
 }
 
 impl Slabs {
@@ -157,7 +157,10 @@ impl Slabs {
         let (header, word, bit) = locate(block);
         // SAFETY: the block is of this slab, and the slab ours while the lock is held.
         let slab = unsafe { &mut *header };
-        assert!(slab.magic == MAGIC && slab.in_use[word] & bit != 0, "{block:p} was freed twice");
+        assert!(
+            slab.magic == MAGIC && slab.in_use[word] & bit != 0,
+            "{block:p} was freed, but is no block in use: was it freed before?"
+        );
         slab.in_use[word] &= !bit;
         slab.used -= 1;
         let (class, was_full) = (slab.class, slab.free.is_null());

@@ -64,7 +64,7 @@ pub(crate) fn schedule(leaving: Leaving) {
         here.busy.fetch_add(ran, Ordering::Relaxed);
     }
     if core::ptr::eq(next, previous) {
-        return;
+        return slice::arm(here);
     }
     here.left.set(Some((NonNull::from(previous), leaving)));
     enter(here, next);
@@ -127,6 +127,7 @@ fn enter(here: &Scheduler, next: &Control) {
 /// What is to be done behind a switch, by the thread that was switched to: its predecessor is let go.
 pub(crate) fn finish() {
     let Some(here) = Scheduler::here() else { return };
+    slice::arm(here);
     let Some((previous, leaving)) = here.left.take() else { return };
     // SAFETY: it has not been let go of yet.
     let previous: &'static Control = unsafe { previous.as_ref() };
@@ -171,7 +172,7 @@ pub(crate) fn wake(thread: &Control) {
 /// Puts a thread that nobody has into a queue.
 pub(crate) fn make_ready(thread: &Control) {
     let masked = vcpu::mask_events();
-    let target = place(thread);
+    let (target, was_idle) = place(thread);
     put(target, &mut target.ready.lock(), thread);
     fence(Ordering::SeqCst); // in the queue, before looking whether the vCPU sleeps; `idle` does it the other way round
     let level = thread.level.load(Ordering::Relaxed) + ABOVE_IDLE;
@@ -181,7 +182,7 @@ pub(crate) fn make_ready(thread: &Control) {
             target.reschedule.store(true, Ordering::Relaxed);
         }
         slice::arm(target);
-    } else if better || IDLE.contains(target.cpu) || !target.slice_armed.load(Ordering::Relaxed) {
+    } else if was_idle || better || IDLE.contains(target.cpu) || !target.slice_armed.load(Ordering::Relaxed) {
         target.interrupt();
     }
     vcpu::restore_events(masked);
@@ -206,30 +207,30 @@ fn allowed(thread: &Control) -> CpuSet {
     if wanted.is_empty() { online } else { wanted }
 }
 
-/// Chooses the vCPU for a thread that is ready: its last one or one with nothing to do, or one where it is the most
-/// important.
-fn place(thread: &Control) -> &'static Scheduler {
+/// Chooses the vCPU for a thread that is ready: its last one or another with nothing to do, or one where it is the most
+/// important. Also tells whether it had nothing to do: it has now, and the next thread goes elsewhere.
+fn place(thread: &Control) -> (&'static Scheduler, bool) {
     let allowed = allowed(thread);
     let last = thread.cpu.load(Ordering::Relaxed);
     let idle = IDLE.load().and(allowed);
-    let level = thread.level.load(Ordering::Relaxed) + ABOVE_IDLE;
-    let running = |cpu: u32| Scheduler::of(cpu).map_or(u8::MAX, |cpu| cpu.running.load(Ordering::Relaxed));
-    let chosen = if allowed.contains(last) && (idle.is_empty() || idle.contains(last)) && level > running(last) {
-        last
-    } else if let Some(first) = idle.iter().next() {
-        first
-    } else {
-        let least = allowed.iter().min_by_key(|cpu| running(*cpu));
-        match least.filter(|cpu| level > running(*cpu)) {
-            Some(cpu) => cpu,
-            None if allowed.contains(last) => last,
-            None => least.unwrap_or(0),
-        }
-    };
+    let claimed = core::iter::once(last).filter(|last| idle.contains(*last)).chain(idle.iter());
+    let claimed = claimed.into_iter().find(|cpu| IDLE.remove(*cpu));
+    let chosen = claimed.unwrap_or_else(|| busy_place(allowed, last));
     match Scheduler::of(chosen).or_else(Scheduler::here) {
-        Some(scheduler) => scheduler,
+        Some(scheduler) => (scheduler, claimed.is_some()),
         None => unreachable!("there are no threads before the first vCPU has its scheduler"),
     }
+}
+
+/// Where every vCPU has something to do: the one that runs the least important thread and has the fewest others waiting; the last
+/// one, if it is as good.
+fn busy_place(allowed: CpuSet, last: u32) -> u32 {
+    let load = |cpu: u32| match Scheduler::of(cpu) {
+        Some(cpu) => (cpu.running.load(Ordering::Relaxed), cpu.count.load(Ordering::Relaxed)),
+        None => (u8::MAX, usize::MAX),
+    };
+    let least = allowed.iter().min_by_key(|cpu| load(*cpu)).unwrap_or(0);
+    if allowed.contains(last) && load(last) <= load(least) { last } else { least }
 }
 
 /// Takes a thread from another vCPU's queue.
@@ -253,7 +254,8 @@ fn steal(here: &Scheduler) -> Option<Item> {
 /// Tells a vCPU with nothing to do that there is something here that it might take.
 fn offer(here: &Scheduler) {
     if here.count.load(Ordering::Relaxed) > 0
-        && let Some(idle) = IDLE.load().iter().filter(|cpu| *cpu != here.cpu).find_map(Scheduler::of)
+        && let Some(idle) = IDLE.load().iter().find(|cpu| IDLE.remove(*cpu))
+        && let Some(idle) = Scheduler::of(idle)
     {
         idle.interrupt();
     }
@@ -269,10 +271,11 @@ pub(crate) fn give_away(here: &Scheduler) {
 }
 
 /// Puts a new thread of control in place of the code that runs since the start, and lets threads be made.
-pub(crate) fn adopt(main: &Control, idle: &Control) {
+pub(crate) fn adopt(main: &Control, idle: &Control) -> &'static Scheduler {
     let masked = vcpu::mask_events();
     let block = vcpu::current();
-    Scheduler::create(block, idle.into(), main);
+    let scheduler = Scheduler::create(block, idle.into(), main);
     ONLINE.insert(block.id());
     vcpu::restore_events(masked);
+    scheduler
 }

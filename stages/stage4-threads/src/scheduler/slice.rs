@@ -50,7 +50,7 @@ pub(crate) fn resume(interrupted: *mut Context) -> Resume {
     }
     // Perhaps on another vCPU by now.
     if let Some(here) = Scheduler::here() {
-        arm(here);
+        arm(here); // the slice isn't over, or nobody else was to run
     }
     Resume::same(interrupted)
 }

@@ -3,7 +3,7 @@
 //! Invariant: everything that a vCPU needs for its first exception or event is there before it starts.
 
 use core::fmt;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 
 use alloc::boxed::Box;
@@ -69,6 +69,10 @@ impl From<Errno> for StartError {
 /// Starts all vCPUs but the first, which this runs on, and waits until they are up. One that can't be started is named, and left
 /// out.
 pub(crate) fn start_all() {
+    static STARTED: AtomicBool = AtomicBool::new(false);
+    if STARTED.swap(true, Ordering::Relaxed) {
+        return;
+    }
     let count = xen::vcpu_count().min(MOST as u32);
     println!("cpu 0 up");
     let started: Vec<u32> = (1..count)
@@ -100,7 +104,7 @@ fn start(id: u32) -> Result<(), StartError> {
     let (idle, stack_top) = thread::spawn_idle(id)?;
     let scheduler = Scheduler::create(block, idle.into(), idle);
     events::vcpu::register(block)?;
-    *scheduler.interrupt.lock() = Some(port::bind_ipi(id, interrupted, 0)?);
+    let_others_interrupt(scheduler)?;
 
     let traps: Vec<TrapEntry> = entry::trap_table()
         .iter()
@@ -133,9 +137,16 @@ pub(super) fn up(id: u32) -> Result<(), Errno> {
     unsafe { hypercall(number::VCPU_OP, [VCPUOP_UP, id.into(), 0, 0]) }.map(|_| ())
 }
 
+/// Opens the port by which others interrupt a vCPU.
+pub(crate) fn let_others_interrupt(scheduler: &Scheduler) -> Result<(), PortError> {
+    let binding = port::bind_ipi(scheduler.number(), interrupted, 0)?;
+    *scheduler.interrupt.lock() = Some(binding);
+    Ok(())
+}
+
 /// The handler of interrupts by other vCPUs. There is nothing to do: what follows every upcall looks for better threads, and an
 /// idle thread looks when it has been interrupted.
-pub(super) fn interrupted(_: usize) {}
+fn interrupted(_: usize) {}
 
 /// The frame of the top-level page table, which all vCPUs share.
 fn page_table() -> Mfn {

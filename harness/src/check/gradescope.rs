@@ -1,0 +1,81 @@
+//! Results for Gradescope: the `results.json` that its autograders write, as "Autograder Specifications" in its
+//! documentation has it. (Ours of that name is another one.)
+
+use super::output::reasons;
+use super::results::{CheckResult, ExerciseResult, Results, Status};
+use crate::error::{Error, Result};
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Document {
+    score: u32,
+    execution_time: u64,
+    output: String,
+    output_format: &'static str,
+    /// What the harness prints is for the instructor.
+    stdout_visibility: &'static str,
+    tests: Vec<Test>,
+}
+
+#[derive(Serialize)]
+struct Test {
+    number: String,
+    name: String,
+    score: u32,
+    max_score: u32,
+    status: &'static str,
+    output: String,
+}
+
+/// The document.
+///
+/// # Errors
+/// Where the test host failed: a score would be one of ours, not of the student's.
+pub fn document(results: &Results) -> Result<String> {
+    if results.exit() == 70 {
+        return Err(Error::fault("the test host failed, so there is no score").next("run it again"));
+    }
+    let exercises =
+        results.exercises.iter().flat_map(|known| known.checks.iter().map(move |check| (Some(known), check)));
+    let all = exercises.chain(results.integration.iter().map(|whole| (None, whole)));
+    let document = Document {
+        score: results.totals.points,
+        execution_time: results.ms.div_ceil(1000),
+        output: format!("{}: {} of {} points", results.stage, results.totals.points, results.totals.max),
+        output_format: "text",
+        stdout_visibility: "hidden",
+        tests: all.map(|(exercise, check)| test(exercise, check)).collect(),
+    };
+    let text = serde_json::to_string_pretty(&document);
+    text.map(|text| text + "\n").map_err(|error| Error::fault(format!("write the results as JSON: {error}")))
+}
+
+fn test(exercise: Option<&ExerciseResult>, check: &CheckResult) -> Test {
+    let passed = check.status == Status::Pass;
+    Test {
+        number: check.id.clone(),
+        name: check.title.clone(),
+        score: check.points,
+        max_score: check.max,
+        status: if passed { "passed" } else { "failed" },
+        output: if passed { String::new() } else { reasons(check, exercise) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::results::tests::{check, sample};
+    use super::*;
+
+    #[test]
+    fn the_document_reads_well() {
+        assert_text!("report-gradescope", document(&sample()).unwrap());
+    }
+
+    #[test]
+    fn a_fault_of_ours_is_no_score() {
+        let mut results = sample();
+        results.integration = Some(check("1.live", Status::Infra));
+        assert!(document(&results).unwrap_err().message.contains("no score"));
+    }
+}

@@ -1,0 +1,63 @@
+//! What two threads do with each other on one vCPU: each hand-over is a wake-up, a wait, and a switch.
+
+use super::{SAMPLES, repeat, ticks};
+use std::io::{PipeReader, PipeWriter, Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+/// A turn goes to and fro by `futex`, which is what `park` and every lock of a program wait in: half a round trip.
+pub fn futex() -> Option<Vec<u64>> {
+    static THEIR_TURN: AtomicBool = AtomicBool::new(false);
+    let me = thread::current();
+    let other = thread::spawn(move || {
+        for _ in 0..SAMPLES {
+            wait_for(true);
+            THEIR_TURN.store(false, Ordering::Release);
+            me.unpark();
+        }
+    });
+    let samples = repeat(|| {
+        THEIR_TURN.store(true, Ordering::Release);
+        other.thread().unpark();
+        wait_for(false);
+    });
+    fn wait_for(theirs: bool) {
+        while THEIR_TURN.load(Ordering::Acquire) != theirs {
+            thread::park();
+        }
+    }
+    other.join().ok()?;
+    Some(halves(samples))
+}
+
+/// A byte goes to and fro through two pipes: half a round trip.
+pub fn pipe() -> Option<Vec<u64>> {
+    let (mut their_end, mut to_them) = std::io::pipe().ok()?;
+    let (mut my_end, mut to_me) = std::io::pipe().ok()?;
+    let pass = |from: &mut PipeReader, to: &mut PipeWriter| {
+        let mut byte = [0];
+        from.read_exact(&mut byte).and_then(|()| to.write_all(&byte)).is_ok()
+    };
+    let other = thread::spawn(move || (0..SAMPLES).all(|_| pass(&mut their_end, &mut to_me)));
+    let mut all_well = true;
+    let samples = repeat(|| {
+        let mut byte = [1];
+        all_well &= to_them.write_all(&byte).and_then(|()| my_end.read_exact(&mut byte)).is_ok();
+    });
+    drop(to_them);
+    (other.join().ok()? && all_well).then(|| halves(samples))
+}
+
+/// A thread that does nothing, from its beginning to its end.
+pub fn spawn_join() -> Option<Vec<u64>> {
+    let sample = |_| {
+        let begin = ticks();
+        thread::Builder::new().spawn(|| ()).ok()?.join().ok()?;
+        Some(ticks() - begin)
+    };
+    (0..SAMPLES).map(sample).collect()
+}
+
+fn halves(samples: Vec<u64>) -> Vec<u64> {
+    samples.into_iter().map(|sample| sample / 2).collect()
+}

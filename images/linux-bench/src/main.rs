@@ -1,0 +1,74 @@
+//! What a Linux guest measures, for `harness bench` to put beside the kernel's own figures.
+//!
+//! It runs in the test host's Linux PV guest before its shell, on one vCPU, and prints the lines that the kernel's
+//! `app=bench` prints: `bench <name> <least> <median> <samples>`, in ticks of the time stamp counter. Invariant: nothing
+//! is printed before all is measured, and dom0 is left alone for a while before.
+
+mod boot;
+mod hand_over;
+mod local;
+
+use std::arch::x86_64::_rdtsc;
+use std::hint::black_box;
+use std::time::Duration;
+
+/// As many as the kernel takes.
+const SAMPLES: usize = 100;
+/// As long as the kernel rests.
+const REST: Duration = Duration::from_secs(2);
+
+/// A thing to measure; `None` where that isn't possible.
+type Measure = fn() -> Option<Vec<u64>>;
+
+const ALL: &[(&str, Measure)] = &[
+    ("boot-to-init", boot::to_init),
+    ("system-call", local::system_call),
+    ("malloc-free-64", || local::malloc_free(64)),
+    ("malloc-free-4096", || local::malloc_free(4096)),
+    ("map-touch-unmap", local::map_touch_unmap),
+    ("signal-to-handler", local::signal_to_handler),
+    ("sleep-lateness", local::sleep_lateness),
+    ("futex-hand-over", hand_over::futex),
+    ("pipe-hand-over", hand_over::pipe),
+    ("thread-spawn-join", hand_over::spawn_join),
+];
+
+fn main() {
+    std::thread::sleep(REST);
+    let overhead = repeat(|| ()).into_iter().min().unwrap_or(0);
+    let figures: Vec<_> = ALL.iter().map(|(name, measure)| (name, measure())).collect();
+    for (name, samples) in figures {
+        let mut samples = samples.unwrap_or_default();
+        samples.iter_mut().for_each(|sample| *sample = sample.saturating_sub(overhead));
+        samples.sort_unstable();
+        match (samples.first(), samples.get(samples.len() / 2)) {
+            (Some(min), Some(median)) => println!("bench {name} {min} {median} {}", samples.len()),
+            _ => println!("bench {name} failed"),
+        }
+    }
+    println!("bench done");
+}
+
+/// What the time stamp counter is now.
+fn ticks() -> u64 {
+    // SAFETY: every x86-64 processor has a time stamp counter, and Linux lets programs read it.
+    unsafe { _rdtsc() }
+}
+
+/// Ticks of each of [`SAMPLES`] calls.
+fn repeat<R>(mut work: impl FnMut() -> R) -> Vec<u64> {
+    let sample = |_| {
+        let begin = ticks();
+        black_box(work());
+        ticks() - begin
+    };
+    (0..SAMPLES).map(sample).collect()
+}
+
+/// Ticks in so long, at the rate that the kernel found for the processor.
+fn ticks_in(time: Duration) -> Option<u64> {
+    let known = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = known.lines().find(|line| line.starts_with("cpu MHz"))?;
+    let mhz: f64 = line.split(':').nth(1)?.trim().parse().ok()?;
+    Some((time.as_secs_f64() * 1e6 * mhz) as u64)
+}

@@ -1,0 +1,45 @@
+//! The demo `app=churn`: threads that begin and end, and whether anything is left of them.
+
+use alloc::vec::Vec;
+use console::boot_info::CommandLine;
+use console::println;
+
+use crate::thread::{self, JoinHandle};
+use crate::time::now;
+
+const AT_A_TIME: u64 = 10;
+
+/// Makes and joins `count=` threads, and compares the memory before and after.
+pub(super) fn churn(command_line: CommandLine<'_>) {
+    let count = super::number(command_line, "count", 1000);
+    round(0, AT_A_TIME); // so that what is made once, and kept, is there
+    let before = used();
+    let start = now();
+    let mut sum = 0;
+    let mut made = 0;
+    while made < count {
+        let more = AT_A_TIME.min(count - made);
+        sum += round(made, more);
+        made += more;
+    }
+    let took = now().since(start);
+    println!("{count} threads made and joined, {} us each", took.as_micros() / u128::from(count.max(1)));
+    println!("sum {sum}, expected {}", (0..count).sum::<u64>());
+    println!("lost: {} bytes", used() - before);
+}
+
+fn round(first: u64, count: u64) -> u64 {
+    let spawned = (first..first + count).filter_map(|number| {
+        thread::spawn(move || number).inspect_err(|error| println!("thread {number}: {error}")).ok()
+    });
+    let threads: Vec<JoinHandle<u64>> = spawned.collect();
+    threads.into_iter().map(JoinHandle::join).sum()
+}
+
+/// Bytes of memory in use: frames that are not free, without those that the heap holds but nobody uses.
+fn used() -> i64 {
+    let frames = memory::frames::statistics();
+    let heap = memory::heap::statistics();
+    let taken = (memory::translate::pages() - frames.free) * 4096;
+    taken as i64 - heap.mapped as i64 + heap.used as i64
+}

@@ -1,0 +1,146 @@
+//! The demo `app=misuse`: what goes wrong with threads, on purpose, and what is said about it.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use console::boot_info::CommandLine;
+use console::println;
+
+use crate::sync::{Completion, Kind, Mutex, RawMutex, order};
+use crate::thread::{self, Builder};
+use crate::time::after;
+
+/// The values of `misuse=`; the first is the default. Up to `locks` they end well.
+pub(super) const KINDS: &[&str] = &["stack", "memory", "join", "locks", "order", "masked", "handler", "panic", "overflow"];
+
+/// Does something wrong.
+pub(super) fn misuse(command_line: CommandLine<'_>) {
+    let kind = command_line.get("misuse").filter(|kind| KINDS.contains(kind)).unwrap_or(KINDS[0]);
+    println!("about to misuse: {kind}");
+    match kind {
+        "memory" => out_of_memory(),
+        "join" => joins(),
+        "locks" => locks(),
+        "order" => lock_order(),
+        "masked" => {
+            let lock = console::lock::Lock::new(());
+            let _guard = lock.lock();
+            thread::sleep(Duration::from_millis(1));
+        }
+        "handler" => {
+            let timer = events::timer::set(after(Duration::from_millis(1)), |_| thread::sleep(Duration::from_millis(1)), 0);
+            thread::sleep(Duration::from_millis(100));
+            drop(timer);
+        }
+        "panic" => in_a_thread("unlucky", || panic!("a thread panics")),
+        "overflow" => in_a_thread("deep", || println!("{}", overflow(0))),
+        _ => stacks(),
+    }
+    println!("survived");
+}
+
+fn stacks() {
+    for size in [0, 1, 1 << 30, 1 << 46, usize::MAX] {
+        match Builder::new().stack_size(size).spawn(|| 7) {
+            Ok(thread) => println!("stack of {size:#x}: the thread left {}", thread.join()),
+            Err(error) => println!("stack of {size:#x}: {error}"),
+        }
+    }
+    let large = [1_u8; 256 * 1024];
+    match Builder::new().stack_size(64 * 1024).spawn(move || large[0]) {
+        Ok(thread) => println!("a large closure: {}", thread.join()),
+        Err(error) => println!("a large closure: {error}"),
+    }
+}
+
+/// Threads until there is no memory; then memory until there is none, in a thread.
+fn out_of_memory() {
+    let stop = Arc::new(Completion::new());
+    let mut threads = Vec::new();
+    let error = loop {
+        let waiting = stop.clone();
+        if threads.try_reserve(1).is_err() {
+            break thread::SpawnError::OutOfMemory;
+        }
+        match Builder::new().stack_size(256 * 1024).spawn(move || waiting.wait()) {
+            Ok(thread) => threads.push(thread),
+            Err(error) => break error,
+        }
+    };
+    println!("after {} threads: {error}", if threads.is_empty() { "no" } else { "some" });
+    stop.complete();
+    threads.into_iter().for_each(thread::JoinHandle::join);
+    let hungry = thread::spawn(|| {
+        let mut pieces: Vec<Vec<u8>> = Vec::new();
+        loop {
+            let mut piece = Vec::new();
+            if piece.try_reserve_exact(1 << 20).is_err() || pieces.try_reserve(1).is_err() {
+                return pieces.len();
+            }
+            pieces.push(piece);
+        }
+    });
+    match hungry {
+        Ok(hungry) => println!("a thread ate {} memory and ended", if hungry.join() > 0 { "all" } else { "no" }),
+        Err(error) => println!("no thread: {error}"),
+    }
+}
+
+fn joins() {
+    let Ok(quick) = thread::spawn(|| 42) else { return println!("no thread") };
+    while !quick.is_finished() {
+        thread::yield_now();
+    }
+    println!("joined when finished: {}", quick.join());
+    let Ok(dropped) = thread::spawn(|| Arc::new(7)) else { return println!("no thread") };
+    drop(dropped);
+    println!("dropped without joining");
+}
+
+fn locks() {
+    let mutex = Arc::new(RawMutex::new(Kind::ErrorCheck));
+    let me = thread::current().number();
+    println!("locked: {:?}", mutex.lock(me, None));
+    println!("locked again: {:?}", mutex.lock(me, None));
+    let theirs = mutex.clone();
+    let other = thread::spawn(move || {
+        let me = thread::current().number();
+        match theirs.unlock(me) {
+            Err(error) => println!("unlocked by another: {error}"),
+            Ok(()) => println!("unlocked by another"),
+        }
+        println!("waited for: {:?}", theirs.lock(me, Some(after(Duration::from_millis(20)))));
+    });
+    if let Ok(other) = other {
+        other.join();
+    }
+    println!("unlocked: {:?}", mutex.unlock(me));
+    println!("unlocked again: {:?}", mutex.unlock(me));
+}
+
+/// Two mutexes in different orders, one after the other: no deadlock this time.
+fn lock_order() {
+    order::watch();
+    let one = Mutex::new(1);
+    let other = Mutex::new(2);
+    {
+        let _one = one.lock();
+        let _other = other.lock();
+    }
+    let _other = other.lock();
+    let _one = one.lock();
+}
+
+fn in_a_thread(name: &str, run: fn()) {
+    if let Ok(thread) = Builder::new().name(name).spawn(run) {
+        thread.join();
+    }
+}
+
+#[allow(unconditional_recursion, reason = "this is the demonstration")]
+#[inline(never)]
+fn overflow(depth: u64) -> u64 {
+    let room = core::hint::black_box([depth; 64]);
+    overflow(depth + 1) + room[(depth % 64) as usize]
+}
