@@ -10,12 +10,14 @@ mod boot;
 mod compile;
 pub mod expect;
 mod github;
+mod gradescope;
+pub mod hidden;
 mod host_tests;
 mod isolate;
 mod judge;
 mod junit;
 pub mod live;
-mod output;
+pub(crate) mod output;
 mod records;
 pub mod report;
 pub mod results;
@@ -23,6 +25,7 @@ pub mod rules;
 mod seal;
 mod session;
 mod stage1;
+mod stage2;
 mod stage3;
 mod stages;
 pub mod submission;
@@ -31,12 +34,13 @@ mod xen;
 
 use crate::app::App;
 use crate::cli;
-use crate::course::{Exercise, Selection, Stage};
+use crate::course::{Exercise, Selection, Stage, Visibility};
 use crate::error::{Context, Error, Kind, Result};
 use crate::work::{Base, Work};
 pub use bench::Bench;
 pub(crate) use boot::{boot_anew, expectations};
 pub(crate) use compile::build;
+use hidden::Hidden;
 use results::{CheckResult, ExerciseResult, Results, Status, Totals};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -64,6 +68,8 @@ pub struct Request<'a> {
     pub host_tests: bool,
     /// Where the exercises come from, if not from the checkout.
     pub submission: Option<&'a Submission>,
+    /// Checks that are not in the checkout; they go with a submission only, and `stage` holds them.
+    pub hidden: Option<&'a Hidden>,
     /// Where the guest's console is saved, from the checkout's root.
     pub log: PathBuf,
 }
@@ -81,6 +87,7 @@ impl<'a> Request<'a> {
             keep_going: false,
             host_tests: true,
             submission: None,
+            hidden: None,
             log: Path::new(".harness").join(format!("stage{}.log", stage.number)),
         }
     }
@@ -255,7 +262,10 @@ fn blank(app: &App, request: &Request) -> Results {
     let stage = request.stage;
     let exercises = stage.lab.exercises.iter().filter(wanted).map(|exercise| {
         let reference = request.references.contains(&exercise.id);
-        let checks = exercise.checks.iter().map(|check| blank_check(&check.id, &check.title, check.points));
+        let checks = exercise.checks.iter().map(|check| CheckResult {
+            visibility: check.visibility,
+            ..blank_check(&check.id, &check.title, check.points)
+        });
         let solution = PathBuf::from("solutions").join(&stage.package).join(&exercise.file);
         ExerciseResult {
             id: exercise.id.clone(),
@@ -298,6 +308,7 @@ fn blank_check(id: &str, title: &str, points: u32) -> CheckResult {
     CheckResult {
         id: id.to_owned(),
         title: title.to_owned(),
+        visibility: Visibility::Visible,
         status: Status::Blocked,
         points: 0,
         max: points,

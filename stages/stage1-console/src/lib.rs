@@ -81,6 +81,22 @@ static BOOT: spin::Once<Boot> = spin::Once::new();
 /// # Panics
 /// If the page that Xen passed makes no sense.
 pub fn boot(entry: &Entry) -> &'static Boot {
+    static SHOWN: spin::Once<()> = spin::Once::new();
+    let boot = prepare(entry);
+    SHOWN.call_once(|| {
+        banner(entry.name, boot);
+        let start_info = &boot.start_info;
+        log::debug!("{} page table pages at {:#x}", start_info.nr_pt_frames, start_info.pt_base);
+        log::debug!("list of machine frames at {:#x}", start_info.mfn_list);
+    });
+    boot
+}
+
+/// All of [`boot`] but the banner. The second call does nothing.
+///
+/// # Panics
+/// As [`boot`].
+pub fn prepare(entry: &Entry) -> &'static Boot {
     BOOT.call_once(|| {
         let start_info = match boot_info::parse(entry.start_info) {
             Ok(start_info) => start_info,
@@ -89,10 +105,6 @@ pub fn boot(entry: &Entry) -> &'static Boot {
         open_console(&start_info);
         let boot = Boot { start_info, command_line: CommandLine(start_info.command_line) };
         logger::start(boot.command_line);
-        banner(entry.name, &boot);
-        bench::TO_BANNER.reached();
-        log::debug!("{} page table pages at {:#x}", start_info.nr_pt_frames, start_info.pt_base);
-        log::debug!("list of machine frames at {:#x}", start_info.mfn_list);
         boot
     })
 }

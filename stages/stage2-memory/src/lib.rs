@@ -68,14 +68,25 @@ static STARTED: spin::Once<()> = spin::Once::new();
 /// # Panics
 /// If stage 1 does, and if there is too little memory to begin with.
 pub fn boot(entry: &console::Entry) -> &'static Boot {
+    static SHOWN: spin::Once<()> = spin::Once::new();
     let boot = console::boot(entry);
+    prepare(entry);
+    SHOWN.call_once(banner);
+    boot
+}
+
+/// All of [`boot`], of this stage and the one below, without a word about it. The second call does nothing.
+///
+/// # Panics
+/// As [`boot`].
+pub fn prepare(entry: &console::Entry) -> &'static Boot {
+    let boot = console::prepare(entry);
     STARTED.call_once(|| {
         translate::start(&boot.start_info);
         bedrock::region::start();
         frames::start(&boot.start_info);
         heap::start(boot.command_line.get("heap") == Some("watch"));
         console::bench::register(bench::BENCHMARKS);
-        banner();
     });
     boot
 }

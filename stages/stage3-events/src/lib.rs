@@ -73,12 +73,25 @@ static HOOKS: Hooks =
 /// # Panics
 /// If Xen refuses any of it.
 pub fn boot(entry: &Entry) -> &'static Boot {
-    let boot = memory::boot(entry);
-    report::set_hooks(&HOOKS);
-    bring_up(&boot.start_info);
-    cpu::restore_events(false);
-    stamp::start();
+    memory::boot(entry);
+    let boot = prepare(entry);
     log::debug!("interruptions save {} bytes of extended state", extended_state::size());
+    boot
+}
+
+/// All of [`boot`], of this stage and those below, without a word about it. The second call does nothing.
+///
+/// # Panics
+/// As [`boot`].
+pub fn prepare(entry: &Entry) -> &'static Boot {
+    static UP: spin::Once<()> = spin::Once::new();
+    let boot = memory::prepare(entry);
+    UP.call_once(|| {
+        report::set_hooks(&HOOKS);
+        bring_up(&boot.start_info);
+        cpu::restore_events(false);
+        stamp::start();
+    });
     boot
 }
 // ANCHOR_END: boot

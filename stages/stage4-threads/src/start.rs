@@ -13,18 +13,34 @@ use crate::{report, scheduler, smp, sync, thread};
 /// # Panics
 /// If the stages below do, or if there is no memory for the first threads.
 pub fn boot(entry: &Entry) -> &'static Boot {
-    static UP: spin::Once<()> = spin::Once::new();
+    static ANNOUNCED: spin::Once<()> = spin::Once::new();
     let boot = events::boot(entry);
+    prepare(entry);
+    ANNOUNCED.call_once(smp::announce);
+    boot
+}
+
+/// All of [`boot`], of this stage and those below, without a word about it. The second call does nothing.
+///
+/// # Panics
+/// As [`boot`].
+pub fn prepare(entry: &Entry) {
+    static UP: spin::Once<()> = spin::Once::new();
+    events::prepare(entry);
     UP.call_once(|| {
-        if boot.command_line.get("debug") == Some("locks") {
+        if entry_asks_for_watch() {
             sync::order::watch();
         }
         if let Err(error) = start_threads() {
             panic!("there can be no threads: {error}");
         }
+        smp::start_all();
     });
-    smp::start_all();
-    boot
+}
+
+/// `debug=locks` on the command line.
+fn entry_asks_for_watch() -> bool {
+    console::booted().is_some_and(|boot| boot.command_line.get("debug") == Some("locks"))
 }
 
 fn start_threads() -> Result<(), SpawnError> {

@@ -10,7 +10,7 @@ use fastrand::Rng;
 /// The largest order there is.
 const LARGEST: u32 = 20;
 /// The most operations on a set that a step may take: some for each order.
-const MOST_OPERATIONS: i64 = 250;
+const MOST_OPERATIONS: u64 = 250;
 
 struct Memory {
     free: Vec<bool>,

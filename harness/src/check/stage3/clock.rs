@@ -8,8 +8,8 @@ use fastrand::Rng;
 fn nanoseconds(ticks: u64, multiplier: u32, shift: i8) -> u64 {
     let factor = u128::from(multiplier);
     let scaled = match u32::try_from(shift) {
-        Ok(left) => (u128::from(ticks) << left) * factor >> 32,
-        Err(_) => (u128::from(ticks) >> -i32::from(shift)) * factor >> 32,
+        Ok(left) => ((u128::from(ticks) << left) * factor) >> 32,
+        Err(_) => ((u128::from(ticks) >> -i32::from(shift)) * factor) >> 32,
     };
     scaled.min(u64::MAX.into()) as u64
 }

@@ -15,7 +15,7 @@ mod start;
 mod switch_off;
 
 pub use start::StartError;
-pub(crate) use start::{let_others_interrupt, start_all};
+pub(crate) use start::{announce, let_others_interrupt, start_all};
 pub(crate) use switch_off::leave;
 pub use switch_off::{OnlineError, set_online};
 

@@ -3,7 +3,6 @@
 //! Invariant: everything that a vCPU needs for its first exception or event is there before it starts.
 
 use core::fmt;
-use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 
 use alloc::boxed::Box;
@@ -14,6 +13,7 @@ use console::println;
 use console::types::Mfn;
 use console::xen::{self, hypercall, number};
 use events::port::{self, PortError};
+use events::vcpu::RegisterError;
 use events::{clock, entry};
 
 use super::context::{self, TrapEntry, VcpuContext, VcpuStart};
@@ -30,7 +30,9 @@ pub enum StartError {
     /// There is no memory for its thread.
     Thread(SpawnError),
     /// It can't take events.
-    Events(PortError),
+    Events(RegisterError),
+    /// Others can't interrupt it.
+    Interrupt(PortError),
     /// Xen refuses.
     Refused(Errno),
 }
@@ -40,6 +42,7 @@ impl fmt::Display for StartError {
         match self {
             Self::Thread(error) => fmt::Display::fmt(error, f),
             Self::Events(error) => fmt::Display::fmt(error, f),
+            Self::Interrupt(error) => fmt::Display::fmt(error, f),
             Self::Refused(error) => write!(f, "Xen refuses: {error}"),
         }
     }
@@ -55,6 +58,12 @@ impl From<SpawnError> for StartError {
 
 impl From<PortError> for StartError {
     fn from(error: PortError) -> Self {
+        Self::Interrupt(error)
+    }
+}
+
+impl From<RegisterError> for StartError {
+    fn from(error: RegisterError) -> Self {
         Self::Events(error)
     }
 }
@@ -69,12 +78,7 @@ impl From<Errno> for StartError {
 /// Starts all vCPUs but the first, which this runs on, and waits until they are up. One that can't be started is named, and left
 /// out.
 pub(crate) fn start_all() {
-    static STARTED: AtomicBool = AtomicBool::new(false);
-    if STARTED.swap(true, Ordering::Relaxed) {
-        return;
-    }
     let count = xen::vcpu_count().min(MOST as u32);
-    println!("cpu 0 up");
     let started: Vec<u32> = (1..count)
         .filter(|cpu| match start(*cpu) {
             Ok(()) => true,
@@ -172,10 +176,14 @@ unsafe extern "sysv64" fn begin(id: u64) -> ! {
 }
 // ANCHOR_END: ap
 
+/// Names the vCPUs that are up.
+pub(crate) fn announce() {
+    for cpu in ONLINE.load().iter() {
+        println!("cpu {cpu} up");
+    }
+}
+
 /// Tells that this vCPU is there.
 pub(super) fn online() {
-    let id = cpu::current().id();
-    println!("cpu {id} up");
-    ONLINE.insert(id);
-    core::sync::atomic::fence(Ordering::SeqCst);
+    ONLINE.insert(cpu::current().id());
 }

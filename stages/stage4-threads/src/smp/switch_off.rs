@@ -82,9 +82,7 @@ pub fn set_online(cpu: u32, on: bool) -> Result<(), OnlineError> {
         }
         thread::sleep(Duration::from_millis(2));
     }
-    if !on {
-        println!("cpu {cpu} down");
-    }
+    println!("cpu {cpu} {}", if on { "up" } else { "down" });
     Ok(())
 }
 // ANCHOR_END: set_online
