@@ -64,8 +64,12 @@ use console::boot_info::StartInfo;
 use console::{Boot, Entry};
 
 /// What reports know from here on: which vCPU it was, and what stage 2 knows of addresses.
-static HOOKS: Hooks =
-    Hooks { cpu: || cpu::current().id(), stack: memory::region::stack, region: memory::region::region, thread: || None };
+static HOOKS: Hooks = Hooks {
+    cpu: || cpu::current().id(),
+    stack: memory::region::stack,
+    region: memory::region::region,
+    thread: || None,
+};
 
 // ANCHOR: boot
 /// Brings up stage 3 on top of the stages below it: exceptions, events, the clock, and input by interrupt.

@@ -26,6 +26,8 @@ pub mod cpu_set;
 pub mod demo;
 #[cfg(not(loom))]
 pub mod executor;
+#[cfg(all(test, loom))]
+mod models;
 mod park;
 pub mod ready;
 #[cfg(not(loom))]
@@ -40,8 +42,6 @@ pub mod sync;
 pub mod sys;
 #[cfg(all(test, not(loom)))]
 mod tests;
-#[cfg(all(test, loom))]
-mod models;
 #[cfg(not(loom))]
 pub mod thread;
 pub mod time;

@@ -60,20 +60,15 @@ use console::{Boot, Entry, println};
 use store::Store;
 
 // ANCHOR: boot
-/// Brings up the stages below, then xenstore, the grant table, and all that dom0 may ask for.
+/// Brings up the stages below, then the way to xenstore, the grant table, and the threads that do what dom0 asks for.
 ///
 /// # Panics
 /// If the stages below do, or if there is no way to xenstore.
 pub fn boot(entry: &Entry) -> &'static Boot {
     static UP: spin::Once<()> = spin::Once::new();
     let boot = threads::boot(entry);
+    prepare(entry);
     UP.call_once(|| {
-        if let Err(error) = store::open(&boot.start_info) {
-            panic!("there is no way to xenstore: {error}");
-        }
-        if let Err(error) = grants::start() {
-            panic!("there is no grant table: {error}");
-        }
         banner();
         if let Err(error) = control::start().and_then(|()| frontend::start()) {
             panic!("dom0's wishes can't be followed: {error}");
@@ -82,6 +77,24 @@ pub fn boot(entry: &Entry) -> &'static Boot {
     boot
 }
 // ANCHOR_END: boot
+
+/// Brings up all of this stage that takes no thread of its own, without a word about it. The second call does nothing.
+///
+/// # Panics
+/// As [`boot`].
+pub fn prepare(entry: &Entry) {
+    static UP: spin::Once<()> = spin::Once::new();
+    threads::prepare(entry);
+    UP.call_once(|| {
+        let Some(boot) = console::booted() else { panic!("the console is not up") };
+        if let Err(error) = store::open(&boot.start_info) {
+            panic!("there is no way to xenstore: {error}");
+        }
+        if let Err(error) = grants::start() {
+            panic!("there is no grant table: {error}");
+        }
+    });
+}
 
 fn banner() {
     match Store::shared().read_number("domid") {

@@ -52,7 +52,8 @@ impl Drop for Mapping {
 
 impl Mapping {
     fn new(domain: u32, reference: u32) -> Result<Self, String> {
-        let fail = |what: &str, error: rustix::io::Errno| format!("{what} grant {reference} of domain {domain}: {error}");
+        let fail =
+            |what: &str, error: rustix::io::Errno| format!("{what} grant {reference} of domain {domain}: {error}");
         let open = rustix::fs::open(DEVICE, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
         let device = open.map_err(|error| format!("{DEVICE}: {error}"))?;
         let mut request = MapGrantRef { count: 1, padding: 0, index: 0, domain, reference };

@@ -12,7 +12,8 @@ use crate::thread::{self, Builder};
 use crate::time::after;
 
 /// The values of `misuse=`; the first is the default. Up to `locks` they end well.
-pub(super) const KINDS: &[&str] = &["stack", "memory", "join", "locks", "order", "masked", "handler", "panic", "overflow"];
+pub(super) const KINDS: &[&str] =
+    &["stack", "memory", "join", "locks", "order", "masked", "handler", "panic", "overflow"];
 
 /// Does something wrong.
 pub(super) fn misuse(command_line: CommandLine<'_>) {
@@ -29,7 +30,8 @@ pub(super) fn misuse(command_line: CommandLine<'_>) {
             thread::sleep(Duration::from_millis(1));
         }
         "handler" => {
-            let timer = events::timer::set(after(Duration::from_millis(1)), |_| thread::sleep(Duration::from_millis(1)), 0);
+            let timer =
+                events::timer::set(after(Duration::from_millis(1)), |_| thread::sleep(Duration::from_millis(1)), 0);
             thread::sleep(Duration::from_millis(100));
             drop(timer);
         }
