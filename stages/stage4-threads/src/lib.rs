@@ -69,4 +69,4 @@ pub use demo::DEMOS;
 #[cfg(not(loom))]
 pub use scheduler::{set_slice, slice};
 #[cfg(not(loom))]
-pub use start::boot;
+pub use start::{boot, prepare};

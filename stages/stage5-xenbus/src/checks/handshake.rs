@@ -182,8 +182,8 @@ fn dom0(rng: &mut Rng, record: &Record) {
         // More steps than any way through the table has would be a circle.
         for _ in 0..4 {
             let step = state::step(own, seen, style);
-            let before = core::mem::replace(&mut own, state::perform(&mut frontend, own, step));
-            if own == before {
+            let after = state::perform(&mut frontend, own, step);
+            if core::mem::replace(&mut own, after) == after {
                 break;
             }
         }
