@@ -32,7 +32,7 @@ pub fn command(app: &App, arguments: &cli::Bless) -> Result<u8> {
         let Some(console) = console(app, &mut bench, stage)? else { return Ok(1) };
         changed |= console;
         if !arguments.console {
-            let Some(mutants) = mutants(app, &mut bench, stage)? else { return Ok(1) };
+            let Some(mutants) = mutants(app, stage)? else { return Ok(1) };
             changed |= mutants;
         }
     }
@@ -70,8 +70,8 @@ fn passes_but_for_the_snapshot(results: &Results) -> bool {
 }
 
 /// Takes what students read about the mutants. Returns as [`console`] does.
-fn mutants(app: &App, bench: &mut Bench, stage: &Stage) -> Result<Option<bool>> {
-    let verified = verify(bench, stage, false)?;
+fn mutants(app: &App, stage: &Stage) -> Result<Option<bool>> {
+    let verified = verify(app, stage, false)?;
     let problems: Vec<String> = verified
         .iter()
         .flat_map(|one| one.problems.iter().map(move |problem| format!("{}: {problem}\n", one.name)))

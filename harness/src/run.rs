@@ -7,7 +7,9 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::guest::Guest;
 use crate::guest::crash::{Crash, stacks};
 use crate::guest::symbolize::Symbolizer;
-use crate::machine::{self, Action, CreateOptions, Deadlines, Disk, Event, Machine, Reason, Vif};
+use crate::machine::{
+    self, Action, CreateOptions, Deadlines, Disk, Event, LARGE_HOST_MIB, Machine, Reason, SMALL_HOST_MIB, Vif,
+};
 use crate::stream::Annotated;
 use crate::terminal::{self, Key, Raw};
 use crate::ui::tell;
@@ -21,9 +23,6 @@ use std::time::{Duration, Instant};
 /// The guest's name in the test host, and its kernel's place there.
 const NAME: &str = "guest";
 const KERNEL: &str = "/images/guest";
-/// What the small test host leaves to guests, in MiB, and the large one.
-const SMALL: u64 = 1400;
-const LARGE: u64 = 8800;
 
 /// Runs the command and returns the exit status.
 pub fn command(app: &App, arguments: &cli::Run) -> Result<u8> {
@@ -35,7 +34,7 @@ pub fn command(app: &App, arguments: &cli::Run) -> Result<u8> {
     tell(guest.sizes);
     let gdb = arguments.gdb.then(free_port).transpose()?;
     let options = machine::Options {
-        large: memory > SMALL,
+        large: memory > SMALL_HOST_MIB,
         counted: false,
         forwards: arguments.forward.iter().map(|&(host, guest)| machine::Forward { host, guest }).collect(),
         online: true,
@@ -66,8 +65,8 @@ fn memory(arguments: &cli::Run) -> Result<u64> {
         "a guest needs memory: at least 4 MiB".to_owned()
     } else if most < arguments.memory {
         format!("--maxmem {most} is less than --memory {}", arguments.memory)
-    } else if most > LARGE {
-        format!("{most} MiB is more than the test host can give: it has {LARGE} MiB for guests")
+    } else if most > LARGE_HOST_MIB {
+        format!("{most} MiB is more than the test host can give: it has {LARGE_HOST_MIB} MiB for guests")
     } else {
         return Ok(most);
     };

@@ -45,6 +45,21 @@ pub const ALL: &[Known] = &[
     beside("hypercall", "the shortest hypercall", "system-call"),
     plain("event-send-refused", "event to no port"),
     plain("console-write-64", "64 bytes into a console ring"),
+    plain("frame-alloc-free", "a frame, taken and given back"),
+    Known {
+        name: "heap-alloc-free-64",
+        title: "64 bytes of heap, taken and freed",
+        linux: Some("malloc-free-64"),
+        aims: &[Aim::Instructions(120)],
+    },
+    beside("heap-alloc-free-4096", "4 KiB of heap, taken and freed", "malloc-free-4096"),
+    plain("page-map", "a page, mapped"),
+    beside("page-map-unmap", "a page, mapped and unmapped", "map-touch-unmap"),
+    plain("direct-map-2-mib", "first use of 2 MiB"),
+    plain("clock-read", "what time it is"),
+    beside("event-loop-back", "event sent to handler begun", "signal-to-handler"),
+    plain("timer-set-cancel", "a timer, set and cancelled"),
+    beside("timer-lateness", "lateness of a 1 ms timer", "sleep-lateness"),
 ];
 
 /// What is known of `name`.

@@ -18,7 +18,7 @@ use crate::course::Stage;
 use crate::domain::{Domain, fresh_name};
 use crate::error::{Context, Error, Result};
 use crate::guest::Guest;
-use crate::machine::{self, CreateOptions, Machine};
+use crate::machine::{self, CreateOptions, Machine, SMALL_HOST_MIB};
 use crate::ui::say;
 use crate::work::Work;
 use figures::Figure;
@@ -67,7 +67,9 @@ pub fn measure(app: &App, arguments: &cli::Bench) -> Result<Report> {
     let host = app.test_host()?;
     let guest = app.guest(stage, work.features(stage))?;
     let scale = app.scale(None);
-    let options = machine::Options { counted: arguments.counted, scale, ..machine::Options::default() };
+    let memory = arguments.memory.unwrap_or(stage.lab.guest.memory.into());
+    let large = memory > SMALL_HOST_MIB;
+    let options = machine::Options { large, counted: arguments.counted, scale, ..machine::Options::default() };
     let machine = app.machine(&host, &options)?;
 
     let ours = boots(app, stage, &guest, &machine, arguments)?;
@@ -86,6 +88,7 @@ pub fn measure(app: &App, arguments: &cli::Bench) -> Result<Report> {
         toolchain: app.toolchain(),
         accelerator: format!("{:?}", machine.accelerator()).to_lowercase(),
         mhz,
+        memory_mib: memory,
         boots: arguments.runs,
         image_bytes: guest.sizes.total() as u64,
         rows: report::rows(tick, &ours, &linux),
@@ -102,7 +105,12 @@ fn boots(app: &App, stage: &Stage, guest: &Guest, machine: &Machine, arguments: 
     let step = app.ui.count("booting", u64::from(arguments.runs));
     let mut boots = Vec::new();
     for boot in 0..arguments.runs {
-        let options = stage.lab.guest.options(fresh_name("bench"), KERNEL, "app=bench");
+        let mut options = stage.lab.guest.options(fresh_name("bench"), KERNEL, "app=bench");
+        if let Some(memory) = arguments.memory {
+            // Checked against the test host's size before.
+            options.memory_mib = u32::try_from(memory).unwrap_or(u32::MAX);
+            options.maxmem_mib = None;
+        }
         let mut domain = start(machine, options)?;
         domain.power_off(machine.within(PATIENCE)).map_err(|error| error.next(&again))?;
         let figures = figures::parse(&domain.text());

@@ -25,6 +25,8 @@ pub struct Report {
     pub accelerator: String,
     /// Ticks of the time stamp counter in a microsecond.
     pub mhz: f64,
+    /// The guest's memory.
+    pub memory_mib: u64,
     /// How often the guest was booted.
     pub boots: u32,
     /// How large its image is.
@@ -140,8 +142,11 @@ impl Report {
     pub fn human(&self) -> String {
         let counted = self.rows.iter().any(|row| matches!(row.min, Amount::Instructions(_)));
         let unit = if counted { "instructions" } else { "time" };
-        let Self { stage, mode, boots, accelerator, .. } = self;
-        let mut text = format!("{stage} ({mode}), {unit}, the least of {} under {accelerator}\n\n", boots_of(*boots));
+        let Self { stage, mode, boots, accelerator, memory_mib, .. } = self;
+        let mut text = format!(
+            "{stage} ({mode}), {memory_mib} MiB, {unit}, the least of {} under {accelerator}\n\n",
+            boots_of(*boots)
+        );
         let lines: Vec<[String; 6]> = [heading()].into_iter().chain(self.rows.iter().map(line)).collect();
         let widths: [usize; 6] =
             std::array::from_fn(|column| lines.iter().map(|line| line[column].len()).max().unwrap_or(0));
@@ -258,6 +263,7 @@ pub(super) mod tests {
             toolchain: "rustc 1.95.0".into(),
             accelerator: "tcg".into(),
             mhz: 1000.0,
+            memory_mib: 32,
             boots: 10,
             image_bytes: 66_867,
             rows: rows(tick, &ours, &linux),

@@ -3,6 +3,7 @@
 
 use super::output::reasons;
 use super::results::{CheckResult, ExerciseResult, Results, Status};
+use crate::course::{Stage, Visibility};
 use crate::error::{Error, Result};
 use serde::Serialize;
 
@@ -25,13 +26,14 @@ struct Test {
     max_score: u32,
     status: &'static str,
     output: String,
+    visibility: &'static str,
 }
 
 /// The document.
 ///
 /// # Errors
 /// Where the test host failed: a score would be one of ours, not of the student's.
-pub fn document(results: &Results) -> Result<String> {
+pub fn document(results: &Results, stage: &Stage) -> Result<String> {
     if results.exit() == 70 {
         return Err(Error::fault("the test host failed, so there is no score").next("run it again"));
     }
@@ -44,14 +46,16 @@ pub fn document(results: &Results) -> Result<String> {
         output: format!("{}: {} of {} points", results.stage, results.totals.points, results.totals.max),
         output_format: "text",
         stdout_visibility: "hidden",
-        tests: all.map(|(exercise, check)| test(exercise, check)).collect(),
+        tests: all.map(|(exercise, check)| test(exercise, check, stage)).collect(),
     };
     let text = serde_json::to_string_pretty(&document);
     text.map(|text| text + "\n").map_err(|error| Error::fault(format!("write the results as JSON: {error}")))
 }
 
-fn test(exercise: Option<&ExerciseResult>, check: &CheckResult) -> Test {
+fn test(exercise: Option<&ExerciseResult>, check: &CheckResult, stage: &Stage) -> Test {
     let passed = check.status == Status::Pass;
+    let mut known = stage.lab.exercises.iter().flat_map(|exercise| &exercise.checks);
+    let visibility = known.find(|known| known.id == check.id).map(|known| known.visibility).unwrap_or_default();
     Test {
         number: check.id.clone(),
         name: check.title.clone(),
@@ -59,6 +63,11 @@ fn test(exercise: Option<&ExerciseResult>, check: &CheckResult) -> Test {
         max_score: check.max,
         status: if passed { "passed" } else { "failed" },
         output: if passed { String::new() } else { reasons(check, exercise) },
+        visibility: match visibility {
+            Visibility::Visible => "visible",
+            Visibility::AfterDue => "after_due_date",
+            Visibility::Hidden => "hidden",
+        },
     }
 }
 
@@ -66,16 +75,25 @@ fn test(exercise: Option<&ExerciseResult>, check: &CheckResult) -> Test {
 mod tests {
     use super::super::results::tests::{check, sample};
     use super::*;
+    use crate::course::Course;
+    use std::path::Path;
+
+    fn stage() -> Stage {
+        let mut course = Course::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).unwrap();
+        let mut stage = course.stages.remove(0);
+        stage.lab.exercises[0].checks[2].visibility = Visibility::AfterDue;
+        stage
+    }
 
     #[test]
     fn the_document_reads_well() {
-        assert_text!("report-gradescope", document(&sample()).unwrap());
+        assert_text!("report-gradescope", document(&sample(), &stage()).unwrap());
     }
 
     #[test]
     fn a_fault_of_ours_is_no_score() {
         let mut results = sample();
         results.integration = Some(check("1.live", Status::Infra));
-        assert!(document(&results).unwrap_err().message.contains("no score"));
+        assert!(document(&results, &stage()).unwrap_err().message.contains("no score"));
     }
 }

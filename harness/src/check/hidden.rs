@@ -58,7 +58,11 @@ impl Hidden {
     /// Reads the checks for `stage` below `folder`.
     pub fn load(folder: &Path, root: &Path, stage: &Stage) -> Result<Self> {
         if !root.join(seam(stage)).is_file() {
-            return Err(Error::usage(format!("{} has no place for hidden checks", stage.package)));
+            return Err(Error::usage(format!(
+                "{} has no place for hidden checks: {}",
+                stage.package,
+                seam(stage).display()
+            )));
         }
         let folder = folder.join(&stage.package);
         let (toml, rust) = (folder.join("hidden.toml"), folder.join("hidden.rs"));

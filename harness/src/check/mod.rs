@@ -28,6 +28,7 @@ mod session;
 mod stage1;
 mod stage2;
 mod stage3;
+mod stage4;
 mod stage5;
 mod stages;
 pub mod submission;

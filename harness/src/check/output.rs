@@ -26,7 +26,7 @@ pub fn write(app: &App, stage: &Stage, results: &Results, outputs: &Outputs) -> 
         Format::Json => json(&plain),
         Format::Junit => Ok(junit::document(&plain)),
         Format::Github => Ok(github::summary(&plain)),
-        Format::Gradescope => gradescope::document(&plain),
+        Format::Gradescope => gradescope::document(&plain, stage),
     };
     say(render(outputs.alone().unwrap_or_default(), app.style)?)?;
     if outputs.each.iter().any(|(format, _)| *format == Format::Github) {

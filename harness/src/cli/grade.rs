@@ -53,7 +53,9 @@ mod tests {
 
     #[test]
     fn the_workflow_for_classes_says_what_the_command_understands() {
-        let workflow = include_str!("../../templates/grade.yml");
+        // Read as the test runs: a handout comes without it.
+        let workflow = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/grade.yml");
+        let workflow = std::fs::read_to_string(workflow).unwrap();
         let commands = workflow.lines().filter_map(|line| line.trim().strip_prefix("cargo "));
         let commands: Vec<&str> = commands.filter_map(|line| line.split(" ||").next()).collect();
         assert_eq!(commands.len(), 2);

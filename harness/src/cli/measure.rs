@@ -1,5 +1,6 @@
 //! What the commands that measure and wear out take.
 
+use crate::machine::LARGE_HOST_MIB;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -21,6 +22,9 @@ pub struct Bench {
     /// Leave out the Linux guest, which takes longest.
     #[arg(long)]
     pub alone: bool,
+    /// The guest's memory, in MiB; what the stage's checks give it, if not told.
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(4..=LARGE_HOST_MIB))]
+    pub memory: Option<u64>,
     /// How often to boot.
     #[arg(long, value_name = "COUNT", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub runs: u32,
@@ -42,7 +46,7 @@ pub struct Bench {
     cargo harness soak --scale 1       a hundredth of everything: what CI does\n\n\
     Exit status: 0 when all held, 1 when one did not.")]
 pub struct Soak {
-    /// Which ones: console, create, reboot. All of them, if none is named.
+    /// Which ones: console, create, reboot, events. All of them, if none is named.
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
     /// Do so much of each, in percent.

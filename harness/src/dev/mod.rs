@@ -8,7 +8,6 @@ pub mod view;
 
 use crate::app::App;
 use crate::book::Finding;
-use crate::check::Bench;
 use crate::cli;
 use crate::error::Result;
 use crate::lint;
@@ -28,7 +27,6 @@ fn verify_command(app: &App, arguments: &cli::Verify) -> Result<u8> {
         Some(selector) => vec![app.course.select(selector)?.stage],
         None => app.course.stages.iter().collect(),
     };
-    let mut bench = Bench::new(app, app.scale(None));
     let mut sound = true;
     for stage in stages {
         let findings = lint::of_stage(&app.course, stage)?;
@@ -38,7 +36,7 @@ fn verify_command(app: &App, arguments: &cli::Verify) -> Result<u8> {
             say(format_args!("next: mend that, then `cargo harness dev verify stage{}`\n", stage.number))?;
             return Ok(1);
         }
-        let verified = verify::verify(&mut bench, stage, arguments.all)?;
+        let verified = verify::verify(app, stage, arguments.all)?;
         say(table(&verified, app))?;
         sound &= verified.iter().all(|one| one.problems.is_empty());
     }

@@ -10,6 +10,7 @@
 
 use super::mutants::{self, Mutant};
 use super::verdicts::{Verdicts, hash_file};
+use crate::app::App;
 use crate::check::results::{CheckResult, ExerciseResult, Results, Status};
 use crate::check::submission::Submission;
 use crate::check::{self, Bench, Request, live};
@@ -19,6 +20,8 @@ use crate::guest::Failure;
 use crate::work::Work;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// What all inputs are drawn from.
 const SEED: u64 = 7;
@@ -50,26 +53,43 @@ enum Expected<'a> {
     Caught(&'a Mutant),
 }
 
-/// Looks at all guests of a stage. With `all`, also at those whose verdict is known.
-pub fn verify(bench: &mut Bench, stage: &Stage, all: bool) -> Result<Vec<Verified>> {
-    let root = &bench.app.course.root;
-    let mutants = mutants::load(root, stage)?;
-    let cases = cases(bench, stage, &mutants)?;
-    let verdicts = verdicts(bench, stage)?;
-    let ui = bench.app.ui.clone();
-    let step = ui.count(&format!("verifying stage {}", stage.number), cases.len() as u64);
-    let mut verified = Vec::new();
-    for (index, case) in cases.iter().enumerate() {
-        step.say(&format!("verifying stage {}: {}", stage.number, case.name));
-        verified.push(look(bench, stage, case, (!all).then_some(&verdicts), &verdicts)?);
-        step.at(index as u64 + 1);
-    }
+/// Looks at all guests of a stage, as many at a time as the machine has processors. With `all`, also at those whose
+/// verdict is known.
+pub fn verify(app: &App, stage: &Stage, all: bool) -> Result<Vec<Verified>> {
+    let mutants = mutants::load(&app.course.root, stage)?;
+    let cases = cases(app, stage, &mutants)?;
+    let verdicts = verdicts(app, stage)?;
+    let step = app.ui.count(&format!("verifying stage {}", stage.number), cases.len() as u64);
+    let (next, done) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
+    let work = || -> Result<()> {
+        let mut bench = Bench::new(app, app.scale(None));
+        while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+            step.say(&format!("verifying stage {}: {}", stage.number, case.name));
+            let verified = look(&mut bench, stage, case, (!all).then_some(&verdicts), &verdicts);
+            if verified.is_err() {
+                // Nobody begins another: the first error is the one to tell.
+                next.store(cases.len(), Ordering::Relaxed);
+            }
+            let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+            done.insert(case.name.clone(), verified?);
+            step.at(done.len() as u64);
+        }
+        Ok(())
+    };
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(cases.len());
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        let mut ended = workers.into_iter().map(|worker| worker.join());
+        ended.try_for_each(|ended| ended.unwrap_or_else(|_| Err(Error::fault("a thread that verifies panicked"))))
+    })?;
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut verified: Vec<Verified> = cases.iter().filter_map(|case| done.remove(&case.name)).collect();
     verified.push(coverage(stage, &mutants, &verified));
     Ok(verified)
 }
 
-fn cases<'a>(bench: &Bench, stage: &'a Stage, mutants: &'a [Mutant]) -> Result<Vec<Case<'a>>> {
-    let root = &bench.app.course.root;
+fn cases<'a>(app: &App, stage: &'a Stage, mutants: &'a [Mutant]) -> Result<Vec<Case<'a>>> {
+    let root = &app.course.root;
     let exercises = &stage.lab.exercises;
     let read = |folder: PathBuf, exercise: &Exercise| {
         let path = root.join(folder).join(&exercise.file);
@@ -104,8 +124,7 @@ fn cases<'a>(bench: &Bench, stage: &'a Stage, mutants: &'a [Mutant]) -> Result<V
     Ok(cases)
 }
 
-fn verdicts(bench: &Bench, stage: &Stage) -> Result<Verdicts> {
-    let app = bench.app;
+fn verdicts(app: &App, stage: &Stage) -> Result<Verdicts> {
     let root = &app.course.root;
     let mut checks = check::expectations(stage, SEED);
     let manifest = Path::new("labs").join(&stage.package).join("lab.toml");

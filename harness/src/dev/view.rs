@@ -42,7 +42,7 @@ fn steady(text: &str, stage: &Stage) -> String {
     // Which error Xen finds depends on what was left in a register that a mutant doesn't set; what is left in one that
     // it forgets are flags and addresses.
     let text = replaced(&text, r"(got +)-\d+", |found| format!("{}[error]", &found[1]));
-    let registers = r"(values in registers[^\n]*\n +expected +\d+\n +got +)\d+";
+    let registers = r"(values in registers[^\n]*: [a-z]\n +expected +\d+\n +got +)\d+";
     replaced(&text, registers, |found| format!("{}[number]", &found[1]))
 }
 

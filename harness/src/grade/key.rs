@@ -42,13 +42,13 @@ pub fn submission(common: &str, stage: &Stage, submission: &Submission, seed: u6
     short(hash)
 }
 
-/// The seed of a student: nobody knows another's.
+/// The seed of a student: nobody knows another's. No more than 53 bits, which a spreadsheet keeps as they are.
 pub fn seed(class: u64, student: &str) -> u64 {
     let mut hash = Sha256::new();
     add(&mut hash, &class.to_le_bytes());
     add(&mut hash, student.as_bytes());
     let hash = hash.finalize();
-    u64::from_le_bytes(std::array::from_fn(|index| hash[index]))
+    u64::from_le_bytes(std::array::from_fn(|index| hash[index])) >> 11
 }
 
 #[cfg(test)]

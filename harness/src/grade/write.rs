@@ -93,18 +93,23 @@ fn overview(stage: &Stage, graded: &[Graded]) -> String {
         let mut points: Vec<u32> = marked.iter().map(|results| results.totals.points).collect();
         points.sort_unstable();
         let mean = f64::from(points.iter().sum::<u32>()) / points.len() as f64;
-        let median = points[points.len() / 2];
-        let _ = writeln!(text, "Points of {}: mean {mean:.1}, median {median}.\n", stage.points());
-        checks(&mut text, &marked);
+        let median = f64::from(points[points.len() / 2] + points[(points.len() - 1) / 2]) / 2.0;
+        let _ = writeln!(text, "Points of {}: mean {mean:.1}, median {median:.1}.\n", stage.points());
+        checks(&mut text, stage, &marked);
     }
     others(&mut text, graded);
     text
 }
 
 /// The rate at which each check failed, and those to teach again.
-fn checks(text: &mut String, marked: &[&Results]) {
+fn checks(text: &mut String, stage: &Stage, marked: &[&Results]) {
     let _ = writeln!(text, "| check | | failed | not attempted | blocked |\n|---|---|---|---|---|");
     let mut often = Vec::new();
+    // Students' results don't say what a hidden check is; the instructor may read it.
+    let known: Vec<_> = stage.lab.exercises.iter().flat_map(|exercise| &exercise.checks).collect();
+    let title = |check: &CheckResult| {
+        known.iter().find(|known| known.id == check.id).map_or(check.title.clone(), |known| known.title.clone())
+    };
     let all = |results: &Results| -> Vec<CheckResult> {
         results
             .exercises
@@ -120,7 +125,7 @@ fn checks(text: &mut String, marked: &[&Results]) {
         let (untried, blocked) = (count(&[Status::NotAttempted]), count(&[Status::Blocked]));
         let failed = statuses.len() - untried - blocked - count(&[Status::Pass]);
         let rate = failed as f64 / statuses.len() as f64;
-        let _ = writeln!(text, "| {} | {} | {:.0} % | {untried} | {blocked} |", check.id, check.title, rate * 100.0);
+        let _ = writeln!(text, "| {} | {} | {:.0} % | {untried} | {blocked} |", check.id, title(check), rate * 100.0);
         if rate > OFTEN {
             often.push((rate, check));
         }
@@ -129,7 +134,7 @@ fn checks(text: &mut String, marked: &[&Results]) {
     if !often.is_empty() {
         let _ = writeln!(text, "\n## To teach again\n");
         for (rate, check) in often {
-            let _ = writeln!(text, "- {} ({:.0} % failed it): {}", check.id, rate * 100.0, check.title);
+            let _ = writeln!(text, "- {} ({:.0} % failed it): {}", check.id, rate * 100.0, title(check));
         }
     }
 }

@@ -36,6 +36,11 @@ use std::time::Duration;
 /// The address that forwarded ports lead to: what QEMU's DHCP server gives to the first guest that asks.
 pub const GUEST_ADDRESS: &str = "10.0.2.15";
 
+/// What the usual test host leaves to guests, in MiB, and the large one.
+pub const SMALL_HOST_MIB: u64 = 1400;
+/// See [`SMALL_HOST_MIB`].
+pub const LARGE_HOST_MIB: u64 = 8800;
+
 /// Which machine, and how it is connected.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {

@@ -6,7 +6,7 @@
 
 mod console;
 mod cycles;
-pub mod in_guest;
+mod in_guest;
 
 use crate::app::App;
 use crate::check::Bench;
@@ -63,6 +63,14 @@ pub const ALL: &[Soak] = &[
         count: 100,
         unit: "reboots",
         run: cycles::reboot,
+    },
+    Soak {
+        name: "events",
+        title: "each event arrives once",
+        stage: "stage3",
+        count: 1_000_000,
+        unit: "events",
+        run: in_guest::events,
     },
 ];
 

@@ -191,6 +191,7 @@ fn hidden_checks_count_and_are_not_shown() {
     assert!(!results.contains("no page at all") && !results.contains("bad_magic"), "{results}");
     // The instructor reads all of it.
     assert!(class.read("logs/anna.json").contains("no page at all"));
+    assert!(class.read("class.md").contains("1b.nothing (100 % failed it): a page of no bytes is too short"));
 
     // What the references do not pass is a mistake of the check.
     let own = class.folder.path().join("hidden/stage1-console");

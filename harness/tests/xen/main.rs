@@ -20,5 +20,7 @@ mod new_exercise;
 mod run;
 mod soak;
 mod stage2;
+mod stage3;
+mod stage4;
 mod student;
 mod verify;

@@ -3,7 +3,6 @@
 use super::common::repository;
 use harness::app::App;
 use harness::cache;
-use harness::check::Bench;
 use harness::check::report::Style;
 use harness::course::Course;
 use harness::dev::verify::{Verified, verify};
@@ -15,9 +14,8 @@ fn the_checks_tell_right_from_wrong_and_say_how() {
     let course = Course::load(repository()).unwrap();
     let cache = cache::root().unwrap();
     let app = App { course, ui: Ui::silent(), style: Style::default(), locked: false, cache };
-    let mut bench = Bench::new(&app, app.scale(None));
     for stage in &app.course.stages {
-        let verified = verify(&mut bench, stage, false).unwrap();
+        let verified = verify(&app, stage, false).unwrap();
         let problems: Vec<_> = verified.iter().filter(|one| !one.problems.is_empty()).collect();
         let told = |one: &&Verified| format!("{}: {}", one.name, one.problems.join("; "));
         assert!(problems.is_empty(), "{}", problems.iter().map(told).collect::<Vec<_>>().join("\n"));

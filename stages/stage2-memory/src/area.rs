@@ -89,7 +89,8 @@ impl Area {
 
     /// Maps these frames at adjacent pages, the first of which is number `page`.
     ///
-    /// Whoever maps a frame of his own sees to it that two uses of it don't disturb one another: it is in the direct map too.
+    /// Whoever maps a frame of his own sees to it that two uses of it don't disturb one another: it is in the direct
+    /// map too.
     ///
     /// # Errors
     /// [`MapError::BadAddress`] for pages that the area doesn't have; else as [`page_tables::map`]. All or nothing.
@@ -209,7 +210,8 @@ mod tests {
         assert_eq!(place.reserve(5), Ok(a));
         place.release(c, 3);
         place.release(a, 5);
-        assert_eq!(place.free.as_deref(), Some(&[0x10_0000..0x10_0000 + 10 * PAGE][..]));
+        let free = place.free.as_ref().unwrap();
+        assert_eq!((free.len(), &free[0]), (1, &(0x10_0000..0x10_0000 + 10 * PAGE)));
         assert_eq!(place.reserve(u64::MAX), Err(AreaError::NoAddresses));
     }
 

@@ -1,7 +1,8 @@
 //! A look at all page tables: is what must hold of them true?
 //!
-//! Xen lets a kernel map its own text writable, or its data executable, and there is no later moment at which that would
-//! show. So this walks every table that the root leads to, but for Xen's part, and counts. Invariant: it changes nothing.
+//! Xen lets a kernel map its own text writable, or its data executable, and there is no later moment at which that
+//! would show. So this walks every table that the root leads to, but for Xen's part, and counts. Invariant: it
+//! changes nothing.
 
 use console::types::Mfn;
 
@@ -31,17 +32,19 @@ pub fn run() -> Audit {
     const XEN: core::ops::Range<usize> = 256..272;
     let mut audit = Audit { tables: 1, ..Audit::default() };
     for index in (0..512).filter(|index| !XEN.contains(index)) {
-        audit.look(tables::entry(tables::root(), index), 4);
+        audit.look(tables::entry(tables::root(), index), 4, Flags::WRITABLE);
     }
     audit
 }
 
 impl Audit {
-    fn look(&mut self, entry: Entry, level: u32) {
+    /// `above` is what the levels above allow, or forbid: a page is writable if all of them let it be, and not executable
+    /// if one of them says so.
+    fn look(&mut self, entry: Entry, level: u32, above: Flags) {
+        let flags = above & entry.flags() & Flags::WRITABLE | (above | entry.flags()) & Flags::NO_EXECUTE;
         if !entry.is_present() {
             self.left_over += u64::from(entry != Entry::EMPTY);
         } else if level == 1 {
-            let flags = entry.flags();
             let (writable, executable) = (flags.contains(Flags::WRITABLE), !flags.contains(Flags::NO_EXECUTE));
             self.mapped += 1;
             self.writable += u64::from(writable);
@@ -49,13 +52,13 @@ impl Audit {
             self.writable_executable += u64::from(writable && executable);
         } else {
             self.tables += 1;
-            self.table(entry.frame(), level - 1);
+            self.table(entry.frame(), level - 1, flags);
         }
     }
 
-    fn table(&mut self, table: Mfn, level: u32) {
+    fn table(&mut self, table: Mfn, level: u32, above: Flags) {
         for index in 0..512 {
-            self.look(tables::entry(table, index), level);
+            self.look(tables::entry(table, index), level, above);
         }
     }
 }

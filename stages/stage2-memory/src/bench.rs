@@ -16,8 +16,8 @@ use crate::translate::pfn_to_mfn;
 
 pub(crate) const BENCHMARKS: &[Benchmark] = &[
     Benchmark { name: "frame-alloc-free", run: |bencher| bencher.iter(|| frames::allocate(1)) },
-    Benchmark { name: "heap-alloc-free-64", run: |bencher| bencher.iter(|| block::<64>()) },
-    Benchmark { name: "heap-alloc-free-4096", run: |bencher| bencher.iter(|| block::<4096>()) },
+    Benchmark { name: "heap-alloc-free-64", run: |bencher| bencher.iter(block::<64>) },
+    Benchmark { name: "heap-alloc-free-4096", run: |bencher| bencher.iter(block::<4096>) },
     Benchmark { name: "page-map", run: |bencher| pages(bencher, Timed::Map) },
     Benchmark { name: "page-map-unmap", run: |bencher| pages(bencher, Timed::MapAndUnmap) },
     Benchmark { name: "direct-map-2-mib", run: direct_map },

@@ -5,7 +5,8 @@
 //! and all orders together take two bits and a little for each frame.
 //!
 //! Invariant: a word means something only if the bit above it is set; whoever sets that bit writes the whole word.
-//! Therefore only the roots need to be cleared at first, and a guest with much memory starts as fast as one with little.
+//! Therefore only the roots need to be cleared at first, and a guest with much memory starts as fast as one with
+//! little.
 
 use console::types::Pfn;
 

@@ -7,8 +7,8 @@
 //! Draws are written as the calls of `fastrand::Rng`, seeded with the run's seed XOR the FNV-1a hash of the check's id.
 //! Numbers are recorded in decimal unless said otherwise; a list is joined by commas, and `-` if it is empty.
 //!
-//! Invariant: until `done`, nothing is printed but records, and nothing is allocated: the heap isn't there yet. After it the
-//! ordinary boot follows, on the student's allocator, tables and heap, and says [`live_word`].
+//! Invariant: until `done`, nothing is printed but records, and nothing is allocated: the heap isn't there yet. After
+//! it the ordinary boot follows, on the student's allocator, tables and heap, and says [`live_word`].
 
 use console::bedrock::Reporter;
 use core::fmt;

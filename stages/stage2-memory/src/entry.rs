@@ -1,8 +1,9 @@
 //! A page table's entry.
 //!
-//! Follows the processor's format: flags in the lowest and highest twelve bits, the frame between. Under Xen the frame is
-//! a *machine* frame. Xen sets bits of its own in what it stores (`USER` and bit 52, for example), so an entry
-//! that is read back differs from the one that was written. Invariant: no kernel mapping is both writable and executable.
+//! Follows the processor's format: flags in the lowest and highest twelve bits, the frame between. Under Xen the
+//! frame is a *machine* frame. Xen sets bits of its own in what it stores (`USER` and bit 52, for example), so an
+//! entry that is read back differs from the one that was written. Invariant: no kernel mapping is both writable and
+//! executable.
 
 use core::fmt;
 

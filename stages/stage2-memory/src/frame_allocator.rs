@@ -19,7 +19,8 @@ pub fn allocate(blocks: &mut impl FreeBlocks, count: u64) -> Option<Pfn> {
 /// Puts `count` frames from `first` on into the set.
 ///
 /// - `NoFrames` if `count` is 0, or if some of these frames don't exist.
-/// - `AlreadyFree` if any of them is in a block of the set already, whatever the block's order. Nothing has changed then.
+/// - `AlreadyFree` if any of them is in a block of the set already, whatever the block's order. Nothing has changed
+///   then.
 /// - Two buddies that are both free become one block, which may have a free buddy in turn.
 pub fn free(blocks: &mut impl FreeBlocks, first: Pfn, count: u64) -> Result<(), FreeError> {
     lab_todo!("2a", blocks, first, count)

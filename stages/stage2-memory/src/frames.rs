@@ -1,8 +1,8 @@
 //! The frame allocator: who has which frame of our memory.
 //!
-//! Frames are handed out in runs of adjacent pfns; which ones, exercise 2a decides. Every frame that is handed out can be
-//! read and written through the direct map. Memory is mapped there on first use: when no free run is long enough, the
-//! direct map grows by a piece of 2 MiB, whose frames become free, until there is no more memory.
+//! Frames are handed out in runs of adjacent pfns; which ones, exercise 2a decides. Every frame that is handed out
+//! can be read and written through the direct map. Memory is mapped there on first use: when no free run is long
+//! enough, the direct map grows by a piece of 2 MiB, whose frames become free, until there is no more memory.
 //!
 //! Invariants: a frame has one owner, a [`FrameRun`], or is free. Two frames are always set aside for the tables that
 //! the growth itself needs.
@@ -40,7 +40,7 @@ pub struct FrameRun {
 }
 
 impl FrameRun {
-    /// Takes over frames that [`FrameRun::leak`] or [`FrameRun::split`] parted with.
+    /// Takes over frames that [`FrameRun::leak`] parted with.
     ///
     /// # Safety
     /// The frames must be the caller's, and nothing may use them behind the run's back.

@@ -10,10 +10,11 @@ use crate::heap_space::{GrowError, HeapSpace};
 
 /// Makes the heap large enough for an allocation that found no place in it.
 ///
-/// - It *needs* the pages for size + alignment + `OVERHEAD` bytes. If there is no room for these below its limit: `NoRoom`.
+/// - It *needs* the pages for size + alignment + `OVERHEAD` bytes. If there is no room for these below its limit:
+///   `NoRoom`.
 /// - It *wants* `SMALLEST_GROWTH` pages, if that is more, but not beyond its limit.
-/// - Take frames in runs of `LARGEST_RUN`, or what is still wanted if that is less. When there is no run so long, halve the
-///   length, and stay with it. Map each run right behind the one before.
+/// - Take frames in runs of `LARGEST_RUN`, or what is still wanted if that is less. When there is no run so long,
+///   halve the length, and stay with it. Map each run right behind the one before.
 /// - When not even one frame is left, or a run can't be mapped: go on if what is needed is there; else give everything
 ///   back, and return why.
 /// - Extend the heap once, as the last thing, by all that was mapped.

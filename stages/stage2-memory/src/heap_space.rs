@@ -1,8 +1,8 @@
 //! How the heap grows: what exercise 2c works with.
 //!
-//! The heap is one range of addresses, of which the beginning is mapped. The frames behind it needn't be adjacent, since
-//! page tables can put any frame behind any page: that is what makes large allocations possible when memory
-//! is in pieces. Invariant: the heap is extended by what is mapped, and by nothing else.
+//! The heap is one range of addresses, of which the beginning is mapped. The frames behind it needn't be adjacent,
+//! since page tables can put any frame behind any page: that is what makes large allocations possible when memory is
+//! in pieces. Invariant: the heap is extended by what is mapped, and by nothing else.
 
 use core::alloc::Layout;
 use core::fmt;

@@ -1,7 +1,7 @@
 //! Stage 2 of Stardust: the kernel owns all of its memory.
 //!
-//! Xen gives a guest frames from wherever it has them, and maps little more than the image. This crate makes memory of it,
-//! from the bottom up:
+//! Xen gives a guest frames from wherever it has them, and maps little more than the image. This crate makes memory
+//! of it, from the bottom up:
 //!
 //! - [`translate`] knows which machine frame is behind which of ours;
 //! - [`frames`] hands out frames, all of which the direct map shows ([`layout`]);

@@ -1,6 +1,6 @@
 //! The page tables that this kernel runs on, as exercise 2b sees them.
 //!
-//! Invariants: one vCPU at a time changes them, which [`change`] sees to; a frame that became a table stays one.
+//! Invariants: one vCPU at a time changes them, which `change` sees to; a frame that became a table stays one.
 
 use console::lock::Lock;
 use console::types::{Mfn, PAGE_SIZE};

@@ -17,7 +17,8 @@ pub fn walk(tables: &impl Tables, address: VirtAddr) -> Walk {
 
 /// Maps `frames` at adjacent pages from `address` on. (The addresses are checked: they are pages that a guest may map.)
 ///
-/// - If one of the pages is mapped already: `AlreadyMapped` with the address of the first such, and nothing has changed.
+/// - If one of the pages is mapped already: `AlreadyMapped` with the address of the first such, and nothing has
+///   changed.
 /// - Make the tables that are missing, and hook each, with the flags `TABLE`, before you make the next.
 /// - Entries that follow one another in one table of level 1 are one call of `set`.
 /// - If there is no table to be had, or Xen refuses a frame, return that error, and leave none of the pages mapped.

@@ -1,8 +1,8 @@
 //! The hypercalls that change page tables.
 //!
-//! Follows Xen's `public/xen.h`: `mmu_update` (requests of a machine address and a new entry) and `mmuext_op` (flushing).
-//! Xen alone writes page tables. It looks at every entry before: a page table may not be mapped writable anywhere, and
-//! what isn't ours can't be mapped at all.
+//! Follows Xen's `public/xen.h`: `mmu_update` (requests of a machine address and a new entry) and `mmuext_op`
+//! (flushing). Xen alone writes page tables. It looks at every entry before: a page table may not be mapped writable
+//! anywhere, and what isn't ours can't be mapped at all.
 //!
 //! Invariant: an entry that is not present is exactly 0. (What is left over in one can be read by a speculating
 //! processor, so Xen crashes a domain that writes such an entry on processors that do.)

@@ -1,9 +1,10 @@
 //! Page tables: what is mapped at an address, and how to map more.
 //!
-//! An address is translated by four tables of 512 entries, from level 4 (the root) to level 1: nine bits of it for each, from
-//! bit 39 down to bit 12, choose an entry, whose frame is the next table and at last the page. Under Xen the kernel
-//! reads tables as memory but has Xen write them. Exercise 2b does both by means of two traits, [`Tables`] to read
-//! and [`PageTables`] to change; the kernel implements them for its own tables, and the checks have their own.
+//! An address is translated by four tables of 512 entries, from level 4 (the root) to level 1: nine bits of it for
+//! each, from bit 39 down to bit 12, choose an entry, whose frame is the next table and at last the page. Under Xen
+//! the kernel reads tables as memory but has Xen write them. Exercise 2b does both by means of two traits, [`Tables`]
+//! to read and [`PageTables`] to change; the kernel implements them for its own tables, and the checks have their
+//! own.
 //!
 //! Invariants: mapping and unmapping do all or nothing; what isn't mapped has an entry of exactly 0.
 
@@ -90,8 +91,8 @@ pub fn walk(tables: &impl Tables, address: VirtAddr) -> Walk {
 
 /// Maps `frames` at adjacent pages from `address` on, all with these flags; exercise 2b.
 ///
-/// Tables that are missing are made: a new one is hooked by [`PageTables::set`] with the flags [`TABLE`](crate::entry::TABLE).
-/// Entries of one table that follow one another are set by one call.
+/// Tables that are missing are made: a new one is hooked by [`PageTables::set`] with the flags
+/// [`TABLE`](crate::entry::TABLE). Entries of one table that follow one another are set by one call.
 ///
 /// # Errors
 /// If a page is mapped already, a frame for a table is missing, or Xen refuses a frame. No page is mapped then that

@@ -1,8 +1,8 @@
 //! Kernel stacks, each with a guard page below.
 //!
-//! Xen pushes exception frames on the stack that is in use, and has no other to switch to: a stack that runs over must hit
-//! an unmapped page at once, which ends the domain, rather than write into whatever is below. Invariant: below the
-//! lowest page of a stack is a page that is not mapped.
+//! Xen pushes exception frames on the stack that is in use, and has no other to switch to: a stack that runs over
+//! must hit an unmapped page at once, which ends the domain, rather than write into whatever is below. Invariant:
+//! below the lowest page of a stack is a page that is not mapped.
 
 use core::fmt;
 use core::ops::Range;
@@ -60,8 +60,8 @@ impl Stack {
     /// For 0 bytes, and for more than is free in one piece.
     pub fn new(bytes: usize) -> Result<Self, StackError> {
         const STEP: usize = 32;
-        // The page that stays unmapped behind one stack is the guard page of the next, and the region's first page is the
-        // first one's.
+        // The page that stays unmapped behind one stack is the guard page of the next, and the region's first page is
+        // the first one's.
         let area = Area::reserve_in(&PLACE, bytes).map_err(StackError::Area)?;
         let frames = frames::allocate(area.pages() as u64).map_err(|_| StackError::OutOfMemory)?;
         let pfns = frames.pfns();

@@ -1,9 +1,9 @@
 //! What processors remember of page tables, and how they are made to forget.
 //!
-//! A processor keeps translations in its TLB, and doesn't look at the tables again until they are flushed. Xen flushes by
-//! itself when an entry above level 1 changes, but not for a page (`public/xen.h`, `mmu_update`). Up to stage 3 only
-//! this vCPU can remember anything; stage 4 puts its own function here. Invariant: when [`flush`] returns, no vCPU
-//! of ours uses an old translation of these addresses.
+//! A processor keeps translations in its TLB, and doesn't look at the tables again until they are flushed. Xen
+//! flushes by itself when an entry above level 1 changes, but not for a page (`public/xen.h`, `mmu_update`). Up to
+//! stage 3 only this vCPU can remember anything; stage 4 puts its own function here. Invariant: when [`flush`]
+//! returns, no vCPU of ours uses an old translation of these addresses.
 
 use core::ops::Range;
 

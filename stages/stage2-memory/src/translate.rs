@@ -1,8 +1,8 @@
 //! From our own frame numbers to the machine's and back.
 //!
 //! Two tables translate (Xen's `public/xen.h` and `public/arch-x86/xen-x86_64.h`): our P2M list, whose address is in
-//! `start_info`, and Xen's M2P table, which shows one number for each frame of the machine, whoever has it. Invariant: an
-//! answer is a pair on which both tables agree, so a foreign frame is never taken for ours.
+//! `start_info`, and Xen's M2P table, which shows one number for each frame of the machine, whoever has it.
+//! Invariant: an answer is a pair on which both tables agree, so a foreign frame is never taken for ours.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 

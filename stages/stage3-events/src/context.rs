@@ -8,7 +8,7 @@
 //! | below, at the next multiple of 64 with room for it | the extended state, as `xsave` writes it |
 //!
 //! The second place follows from the first, so a context is known by one pointer. The entry code (`entry`) makes one
-//! of whatever it interrupts, and [`resume`] goes on with one. A thread that hasn't run yet has a context, too:
+//! of whatever it interrupts, and `resume` goes on with one. A thread that hasn't run yet has a context, too:
 //! one that was made up.
 //!
 //! Invariant: of a context there is one pointer, and whoever has it may resume it once.

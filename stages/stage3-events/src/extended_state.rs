@@ -5,7 +5,7 @@
 //! differs from machine to machine. A guest learns it from `cpuid` in Xen's own spelling (`XEN_CPUID` in
 //! `public/arch-x86/xen.h`): plain `cpuid` may tell what the machine has, not what Xen lets a guest use.
 //!
-//! Invariant: once [`enable`] has run, an area of [`size`] bytes holds everything that `xsave` writes on any vCPU.
+//! Invariant: once `enable` has run, an area of [`size`] bytes holds everything that `xsave` writes on any vCPU.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 

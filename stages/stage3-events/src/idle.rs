@@ -10,14 +10,17 @@ use core::time::Duration;
 
 use console::bedrock::cpu;
 
-use crate::clock;
 use crate::timer::{self, OutOfMemory};
-use crate::xen;
+use crate::{clock, upcall, xen};
 
 // ANCHOR: wait_until
 /// Sleeps until `ready` says so. It is asked with events masked, first at once and then after every event; what makes it
 /// true must be an event's doing.
+///
+/// # Panics
+/// In an event's handler: no further event is taken there.
 pub fn wait_until(ready: &mut dyn FnMut() -> bool) {
+    assert!(!upcall::is_active(), "the handler of an event can't wait for another one");
     let masked_before = cpu::mask_events();
     while !ready() {
         xen::block();

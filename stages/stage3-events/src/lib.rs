@@ -23,6 +23,7 @@ extern crate std;
 pub use console;
 pub use memory;
 
+mod bench;
 pub mod clock;
 pub mod context;
 pub mod demo;
@@ -34,6 +35,8 @@ pub mod pending;
 pub mod port;
 pub mod shared_info;
 pub mod stamp;
+#[cfg(test)]
+mod tests;
 pub mod timer;
 pub mod timer_heap;
 pub mod trap;
@@ -114,12 +117,12 @@ pub fn bring_up(start_info: &StartInfo<'_>) {
         if let Err(error) = vcpu::start().and_then(|()| vcpu::register(cpu::current())) {
             panic!("the first vCPU can't take events: {error}");
         }
-        clock::start();
         // Its event needs no handler: that it interrupts is enough to end a wait.
         match port::adopt(start_info.console_evtchn, |_| {}, 0) {
             Ok(binding) => core::mem::forget(binding),
             Err(error) => panic!("the console can't interrupt: {error}"),
         }
         console::idle::set_wait(idle::wait_until);
+        console::bench::register(bench::BENCHMARKS);
     });
 }

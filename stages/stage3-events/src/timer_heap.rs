@@ -3,7 +3,7 @@
 //! Timer number n stands before those at 2 n + 1 and 2 n + 2, so the first is the earliest of all, and one that comes or
 //! goes moves along one way between the top and the bottom: in a queue of a million timers that is twenty steps.
 //!
-//! Invariant: of what [`Slots`] holds, the entries in use and their functions belong together one to one, and the place
+//! Invariant: of what the live queue holds, the entries in use and their functions belong together one to one, and the place
 //! noted for each is where it is.
 
 use alloc::vec::Vec;

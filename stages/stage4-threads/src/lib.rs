@@ -45,6 +45,8 @@ mod tests;
 #[cfg(not(loom))]
 pub mod thread;
 pub mod time;
+#[cfg(all(feature = "checks", not(loom)))]
+pub mod under_test;
 pub mod wait_queue;
 
 #[cfg_attr(feature = "ref-run-queue", path = "../../../solutions/stage4-threads/run_queue.rs")]

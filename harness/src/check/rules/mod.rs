@@ -6,6 +6,7 @@
 
 mod assembly;
 pub mod given;
+mod naked;
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use std::fmt;
@@ -62,8 +63,8 @@ pub fn is_banned(name: &str) -> bool {
     BANNED.iter().any(|(banned, _)| *banned == name)
 }
 
-/// Every banned identifier in `source` but those in `allow`, and where `asm` is among these, what else than the
-/// registers of a hypercall an `asm!` or an `unsafe` block touches.
+/// Every banned identifier in `source` but those in `allow`; where `asm` is among these, what else than the registers of a
+/// hypercall an `asm!` or an `unsafe` block touches; where `naked_asm` is, what else than a context switch it does.
 ///
 /// A file that does not even split into tokens has none: the compiler says better what is wrong with it.
 pub fn violations(source: &str, allow: &[String]) -> Vec<Violation> {
@@ -77,7 +78,10 @@ pub fn violations(source: &str, allow: &[String]) -> Vec<Violation> {
             }
         });
         if allow.iter().any(|allowed| allowed == "asm") {
-            assembly::check(tokens, &mut found);
+            assembly::check(tokens.clone(), &mut found);
+        }
+        if allow.iter().any(|allowed| allowed == "naked_asm") {
+            naked::check(tokens, &mut found);
         }
     }
     found

@@ -1,7 +1,7 @@
 //! Exercise 2b: what `page_tables::walk`, `map` and `unmap` have to do to tables.
 //!
-//! Here an address space is a plain map from page numbers to frames. Which tables there must be follows from the pages: one of
-//! level n for each different beginning of a page's number.
+//! Here an address space is a plain map from page numbers to frames. Which tables there must be follows from the
+//! pages: one of level n for each different beginning of a page's number.
 
 use super::list;
 use crate::check::expect::Row;
@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The longest run.
 const MOST: usize = 1200;
-/// Flags as the processor has them: present, accessed, not executable; for writing also writable and dirty; and those of an
-/// entry that leads to a table.
+/// Flags as the processor has them: present, accessed, not executable; for writing also writable and dirty; and those
+/// of an entry that leads to a table.
 const READ: u64 = 1 | 1 << 5 | 1 << 63;
 const WRITE: u64 = READ | 1 << 1 | 1 << 6;
 const TABLE: u64 = 0x67;

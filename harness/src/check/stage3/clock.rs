@@ -69,7 +69,7 @@ pub fn version(rng: &mut Rng) -> Vec<Row> {
         if case == "changing" {
             let _ = (rng.u32(1..=6), rng.u32(1..=6));
         } else {
-            let _ = rng.u32(1..=9);
+            let _ = rng.u32(8..=20);
         }
         Row::new(what).is("case", case).is("result", last.time())
     };

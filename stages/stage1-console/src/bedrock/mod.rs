@@ -36,6 +36,7 @@ mod trap;
 
 pub use frames::machine_to_physical;
 pub use image::Image;
+pub use protect::boot_mapped;
 pub use raw_start_info::START_INFO_SIZE;
 pub use start::{boot_stack, boot_stack_guard, first_ticks};
 pub use symbols::{Symbol, lookup as lookup_symbol};

@@ -48,6 +48,7 @@ pub(super) mod number {
     pub(in super::super) const SET_DEBUGREG: u64 = 8;
     #[cfg(feature = "checks")]
     pub(in super::super) const GET_DEBUGREG: u64 = 9;
+    pub(in super::super) const MMU_UPDATE: u64 = 1;
     pub(in super::super) const UPDATE_VA_MAPPING: u64 = 14;
     #[cfg(guest)]
     pub(in super::super) const XEN_VERSION: u64 = 17;

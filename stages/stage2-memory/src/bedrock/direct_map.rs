@@ -1,15 +1,15 @@
 //! The direct map: all memory at one place, in the order of its pfns.
 //!
-//! Xen's builder maps little more than the image. The rest is ours but can't be touched until page tables show it, and a
-//! page table is itself a page of memory that somebody must have filled. [`start`] fills the first tables through
-//! the boot mapping; every later one lies in memory that the direct map shows already. So a table costs no
+//! Xen's builder maps little more than the image. The rest is ours but can't be touched until page tables show it,
+//! and a page table is itself a page of memory that somebody must have filled. [`start`] fills the first tables
+//! through the boot mapping; every later one lies in memory that the direct map shows already. So a table costs no
 //! hypercall but the one that hooks it: one for each 2 MiB.
 //!
 //! Memory is mapped on first use, in pieces of 2 MiB, from the lowest frame upwards; [`DirectMap::grow`] does one.
 //!
-//! Invariants, which Xen insists on: a frame that becomes a table is mapped read-only wherever it is mapped, before it is
-//! hooked. Ours: the boot mapping shows only what the builder and stage 1 use; the direct map shows that read-only;
-//! nothing in the direct map is executable.
+//! Invariants, which Xen insists on: a frame that becomes a table is mapped read-only wherever it is mapped, before
+//! it is hooked. Ours: the boot mapping shows only what the builder and stage 1 use; the direct map shows that
+//! read-only; nothing in the direct map is executable.
 
 use console::boot_info::StartInfo;
 use console::types::{Mfn, PAGE_SIZE, Pfn, VIRT_BASE};
@@ -38,8 +38,7 @@ pub(crate) struct DirectMap {
 pub(crate) fn start(start_info: &StartInfo<'_>, extra: u64) -> (DirectMap, Pfn) {
     tables::start(start_info);
     let reserved = (start_info.pt_base - VIRT_BASE) / PAGE_SIZE as u64 + start_info.nr_pt_frames;
-    // Of the builder's tables, one each is of the levels 4 to 2; each of the others maps 512 pages.
-    let boot_mapped = ((start_info.nr_pt_frames.saturating_sub(3)) * PIECE).min(pages());
+    let boot_mapped = console::bedrock::boot_mapped();
 
     // A table of level 3, one of level 2, and enough of level 1 for all this.
     let mut pieces = 1;

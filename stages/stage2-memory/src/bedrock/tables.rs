@@ -1,8 +1,8 @@
 //! The live page tables, read without any exercise's help.
 //!
-//! Four levels of tables with 512 entries each (level 4 is the root) lead from an address to a frame. Every table is in our
-//! own memory and mapped read-only: by the boot mapping at first, then by the direct map. Invariant: what is read is
-//! a table that Xen has validated, or nothing.
+//! Four levels of tables with 512 entries each (level 4 is the root) lead from an address to a frame. Every table is
+//! in our own memory and mapped read-only: by the boot mapping at first, then by the direct map. Invariant: what is
+//! read is a table that Xen has validated, or nothing.
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 

@@ -53,9 +53,9 @@ fn fits(rng: &mut Rng, record: &Record) {
 
 /// Runs of any length, put into an empty set.
 ///
-/// Draws: `frames = rng.u64(1000..4000) | 1`. Then three times, `index` from 0 on, with `third = frames / 3`: `start = third
-/// * index + rng.u64(..third / 4)`; `count = rng.u64(1..third / 2)`, but the last time `count = frames - start`
-/// instead, without a draw. Records for each the `result`: see [`name`]. At last `blocks`.
+/// Draws: `frames = rng.u64(1000..4000) | 1`. Then three times, `index` from 0 on, with `third = frames / 3`: `start
+/// = third * index + rng.u64(..third / 4)`; `count = rng.u64(1..third / 2)`, but the last time `count = frames -
+/// start` instead, without a draw. Records for each the `result`: see [`name`]. At last `blocks`.
 fn odd(rng: &mut Rng, record: &Record) {
     let frames = rng.u64(1000..4000) | 1;
     let third = frames / 3;
@@ -72,8 +72,8 @@ fn odd(rng: &mut Rng, record: &Record) {
 
 /// Single frames, put into an empty set in any order.
 ///
-/// Draws: `frames = rng.u64(100..250)`; the frames from 0 on, shuffled by `rng.shuffle`. Each is freed in that order. Records
-/// `refused`, how many were, and `blocks`: after half of them (`frames / 2`), and after all.
+/// Draws: `frames = rng.u64(100..250)`; the frames from 0 on, shuffled by `rng.shuffle`. Each is freed in that order.
+/// Records `refused`, how many were, and `blocks`: after half of them (`frames / 2`), and after all.
 fn merge(rng: &mut Rng, record: &Record) {
     let frames = rng.usize(100..250);
     let mut order: [u64; 250] = core::array::from_fn(|index| index as u64);
@@ -93,12 +93,12 @@ fn merge(rng: &mut Rng, record: &Record) {
 
 /// What must be refused.
 ///
-/// Draws: `frames = rng.u64(250..400)`; `a = rng.u64(10..50)`; `length = rng.u64(8..40)`; `b = rng.u64(150..180)`; `few =
-/// rng.u64(1..=3)`. The frames from `a` on, `length` of them, and from `b` on, `few`, are free. Records for each `case`
-/// the `first` that allocating gave: `zero`, 0 frames; `many`, 41; `huge`, 2^20 + 1; `most`, 2^64 - 1. Then for each `case`
-/// the `result` of freeing: `zero`, 0 frames from 60; `end`, 2 frames from `frames - 1`; `behind`, 1 from `frames`; `wrap`, 2
-/// from 2^64 - 1; `whole`, `length` from `a`; `inside`, 1 from `a + length / 2`; `last`, 4 from `a - 3`; `around`, `few +
-/// 10` from `b - 5`. At last `blocks`.
+/// Draws: `frames = rng.u64(250..400)`; `a = rng.u64(10..50)`; `length = rng.u64(8..40)`; `b = rng.u64(150..180)`;
+/// `few = rng.u64(1..=3)`. The frames from `a` on, `length` of them, and from `b` on, `few`, are free. Records for
+/// each `case` the `first` that allocating gave: `zero`, 0 frames; `many`, 41; `huge`, 2^20 + 1; `most`, 2^64 - 1.
+/// Then for each `case` the `result` of freeing: `zero`, 0 frames from 60; `end`, 2 frames from `frames - 1`;
+/// `behind`, 1 from `frames`; `wrap`, 2 from 2^64 - 1; `whole`, `length` from `a`; `inside`, 1 from `a + length / 2`;
+/// `last`, 4 from `a - 3`; `around`, `few + 10` from `b - 5`. At last `blocks`.
 fn refuse(rng: &mut Rng, record: &Record) {
     let frames = rng.u64(250..400);
     let (a, length) = (rng.u64(10..50), rng.u64(8..40));
@@ -131,11 +131,11 @@ fn refuse(rng: &mut Rng, record: &Record) {
 
 /// A random workload.
 ///
-/// Draws: `frames = rng.u64(500..1000)`, all of which are free. Then 300 times: if there are no runs, or there are fewer than
-/// 64 and `rng.bool()`: `count = rng.u64(1..=40)`, and that many are taken; what comes is the last of the runs. Else: `index
-/// = rng.usize(..runs)`, and that run is freed; the last run takes its place. Records `answers`: the first frame of
-/// each run taken (`none` if there was none); `refused`: how many were when freed; `blocks`; and `most`: how many
-/// operations on the set the most expensive step needed.
+/// Draws: `frames = rng.u64(500..1000)`, all of which are free. Then 300 times: if there are no runs, or there are
+/// fewer than 64 and `rng.bool()`: `count = rng.u64(1..=40)`, and that many are taken; what comes is the last of the
+/// runs. Else: `index = rng.usize(..runs)`, and that run is freed; the last run takes its place. Records `answers`:
+/// the first frame of each run taken (`none` if there was none); `refused`: how many were when freed; `blocks`; and
+/// `most`: how many operations on the set the most expensive step needed.
 fn random(rng: &mut Rng, record: &Record) {
     let frames = rng.usize(500..1000);
     let mut words = [0; WORDS];

@@ -25,10 +25,10 @@ pub fn run(reporter: &Reporter) {
 
 /// How much a heap grows where frames are plenty.
 ///
-/// Draws: `start`, see [`Fake::new`]. Then six times: `size = rng.usize(1..=limit)`, with the limits 100, 5000, 70000, 300000,
-/// 3000000, 9000000 in this order, and `align = 1 << rng.u32(..=16)`. Each time the heap is new, with room for 2^20
-/// pages, and one run of free frames, as long. Then `size = rng.usize(1..=20000)`, `align` 8, and room for 14 pages.
-/// Records for each what [`Fake::record`] says.
+/// Draws: `start`, see [`Fake::new`]. Then six times: `size = rng.usize(1..=limit)`, with the limits 100, 5000,
+/// 70000, 300000, 3000000, 9000000 in this order, and `align = 1 << rng.u32(..=16)`. Each time the heap is new, with
+/// room for 2^20 pages, and one run of free frames, as long. Then `size = rng.usize(1..=20000)`, `align` 8, and room
+/// for 14 pages. Records for each what [`Fake::record`] says.
 fn amount(rng: &mut Rng, record: &Record) {
     let start = Fake::draw_start(rng);
     for limit in [100, 5000, 70_000, 300_000, 3_000_000, 9_000_000] {
@@ -45,8 +45,8 @@ fn amount(rng: &mut Rng, record: &Record) {
 
 /// Frames in pieces.
 ///
-/// Draws: `start`; sixteen times `rng.u64(1..=40)`: runs of free frames, as they lie; `size = rng.usize(1..=250000)`. The
-/// alignment is 16, and there is room enough. Records what [`Fake::record`] says.
+/// Draws: `start`; sixteen times `rng.u64(1..=40)`: runs of free frames, as they lie; `size = rng.usize(1..=250000)`.
+/// The alignment is 16, and there is room enough. Records what [`Fake::record`] says.
 fn pieces(rng: &mut Rng, record: &Record) {
     let start = Fake::draw_start(rng);
     let runs: [u64; 16] = core::array::from_fn(|_| rng.u64(1..=40));
@@ -58,9 +58,10 @@ fn pieces(rng: &mut Rng, record: &Record) {
 
 /// Fewer frames than wanted.
 ///
-/// Draws: `start`; `first = rng.u64(1..=4)`; `second = rng.u64(1..=4)`. `case=frames`: runs of `first` and of `second` frames
-/// are free; the size is 100. `case=map`: three runs of 8 frames are free; the size is 8 pages less 100 bytes, and no run can
-/// be mapped that reaches beyond page number `8 + first`, so all that is needed can. The alignment is 8.
+/// Draws: `start`; `first = rng.u64(1..=4)`; `second = rng.u64(1..=4)`. `case=frames`: runs of `first` and of
+/// `second` frames are free; the size is 100. `case=map`: three runs of 8 frames are free; the size is 8 pages less
+/// 100 bytes, and no run can be mapped that reaches beyond page number `8 + first`, so all that is needed can. The
+/// alignment is 8.
 fn short(rng: &mut Rng, record: &Record) {
     let start = Fake::draw_start(rng);
     let (first, second) = (rng.u64(1..=4), rng.u64(1..=4));
@@ -76,11 +77,11 @@ fn short(rng: &mut Rng, record: &Record) {
 
 /// Growth that isn't possible.
 ///
-/// Draws: `start`; `runs = rng.usize(3..10)`; `size = rng.usize(200000..300000)`. `case=frames`: that many runs of 4 frames.
-/// `case=map`: runs of 16 frames, ten of them, and none can be mapped that reaches beyond
-/// page number 16 * (runs / 4) + 1. `case=limit`: frames
-/// enough, but room for 10 pages. `case=overflow`: frames enough, the size isize::MAX - 4095, the alignment 4096.
-/// `case=none`: no frames. The size is `size` and the alignment 64 unless said otherwise.
+/// Draws: `start`; `runs = rng.usize(3..10)`; `size = rng.usize(200000..300000)`. `case=frames`: that many runs of 4
+/// frames. `case=map`: runs of 16 frames, ten of them, and none can be mapped that reaches beyond page number 16 *
+/// (runs / 4) + 1. `case=limit`: frames enough, but room for 10 pages. `case=overflow`: frames enough, the size
+/// isize::MAX - 4095, the alignment 4096. `case=none`: no frames. The size is `size` and the alignment 64 unless said
+/// otherwise.
 fn undo(rng: &mut Rng, record: &Record) {
     let start = Fake::draw_start(rng);
     let runs = rng.usize(3..10);
@@ -162,10 +163,10 @@ impl Fake {
         self.result = heap_space::grow(self, layout);
     }
 
-    /// Records for this `case` the `result` (`ok`, `no_room`, `out_of_memory` or `map`); `grown`: the pages by which the
-    /// heap was extended, and `extends`, how often; `maps`: the runs that were mapped, as `<page>+<pages>`, the page
-    /// counted from the heap's old end; `late`: how many of them after the heap was extended; and `kept`: the frames
-    /// that were taken and not given back, `unmapped` those that were unmapped.
+    /// Records for this `case` the `result` (`ok`, `no_room`, `out_of_memory` or `map`); `grown`: the pages by which
+    /// the heap was extended, and `extends`, how often; `maps`: the runs that were mapped, as `<page>+<pages>`, the
+    /// page counted from the heap's old end; `late`: how many of them after the heap was extended; and `kept`: the
+    /// frames that were taken and not given back, `unmapped` those that were unmapped.
     fn record(&self, record: &Record, case: &str) {
         let result = match self.result {
             Ok(()) => "ok",

@@ -48,10 +48,10 @@ const MOST: usize = 1200;
 // ANCHOR: walk
 /// Addresses followed to their pages, and to where they end.
 ///
-/// Draws: `base`, see [`Fake::new`]; four times: an address with `level1 = rng.u64(..512)`, drawn before it, and the frame
-/// mapped there, `rng.u64(0x10000..0x20000)`. Records, for each address in order, `frame`; then for each level from 4 to
-/// 1, with the lowest bit of that level's index flipped: `level`, and either `missing`, the level at which the walk
-/// ended, or `frame`.
+/// Draws: `base`, see [`Fake::new`]; four times: an address with `level1 = rng.u64(..512)`, drawn before it, and the
+/// frame mapped there, `rng.u64(0x10000..0x20000)`. Records, for each address in order, `frame`; then for each level
+/// from 4 to 1, with the lowest bit of that level's index flipped: `level`, and either `missing`, the level at which
+/// the walk ended, or `frame`.
 fn walk(rng: &mut Rng, record: &Record) {
     let mut fake = Fake::new(rng);
     let mut addresses = [VirtAddr::zero(); 4];
@@ -72,11 +72,11 @@ fn walk(rng: &mut Rng, record: &Record) {
 
 /// A run that crosses into another table.
 ///
-/// Draws: `base`; `before = rng.u64(1..=40)`; an address with `level1 = 512 - before`; `count = before + rng.u64(1..=60)`;
-/// frames; `write = rng.bool()`. The page at level-1 index 0 of the first table is mapped already, to frame 0x9999,
-/// for reading. Records `result`: see [`name`]. Then `pages`: see [`Pages`]; `all` and `any`: the flags that all pages of the
-/// run have, and that any has, as numbers, without what Xen adds; `tables`: how many there are; `table_flags`: those
-/// that all entries of levels 4 to 2 have.
+/// Draws: `base`; `before = rng.u64(1..=40)`; an address with `level1 = 512 - before`; `count = before +
+/// rng.u64(1..=60)`; frames; `write = rng.bool()`. The page at level-1 index 0 of the first table is mapped already,
+/// to frame 0x9999, for reading. Records `result`: see [`name`]. Then `pages`: see [`Pages`]; `all` and `any`: the
+/// flags that all pages of the run have, and that any has, as numbers, without what Xen adds; `tables`: how many
+/// there are; `table_flags`: those that all entries of levels 4 to 2 have.
 fn map(rng: &mut Rng, record: &Record) {
     let mut fake = Fake::new(rng);
     let before = rng.u64(1..=40);
@@ -97,7 +97,8 @@ fn map(rng: &mut Rng, record: &Record) {
 /// What a long run costs.
 ///
 /// Draws: `base`; `level1 = rng.u64(..512)`; an address with it; `count = rng.usize(600..1200)`; frames. Records
-/// `result`; `new`: tables made; `sets`: calls of `set`; `clears`: calls of `clear`. Then the same for unmapping it all.
+/// `result`; `new`: tables made; `sets`: calls of `set`; `clears`: calls of `clear`. Then the same for unmapping it
+/// all.
 fn calls(rng: &mut Rng, record: &Record) {
     let mut fake = Fake::new(rng);
     let level1 = rng.u64(..512);
@@ -112,10 +113,11 @@ fn calls(rng: &mut Rng, record: &Record) {
 
 /// A run unmapped in part, and one that isn't all mapped.
 ///
-/// Draws: `base`; `before = rng.u64(5..=40)`; an address with `level1 = 512 - before`; `count = before + rng.u64(5..=60)`;
-/// frames, which are mapped there; `skip = rng.usize(1..5)`; `keep = rng.usize(1..5)`. Unmaps from page `skip` on all but
-/// the last `keep` pages. Records `result`, `pages`, and `left_over`: entries that are not present and not 0. Then
-/// unmaps `keep + 1` pages from the first that is still mapped behind those, and records `result` and `pages`.
+/// Draws: `base`; `before = rng.u64(5..=40)`; an address with `level1 = 512 - before`; `count = before +
+/// rng.u64(5..=60)`; frames, which are mapped there; `skip = rng.usize(1..5)`; `keep = rng.usize(1..5)`. Unmaps from
+/// page `skip` on all but the last `keep` pages. Records `result`, `pages`, and `left_over`: entries that are not
+/// present and not 0. Then unmaps `keep + 1` pages from the first that is still mapped behind those, and records
+/// `result` and `pages`.
 fn unmap(rng: &mut Rng, record: &Record) {
     let mut fake = Fake::new(rng);
     let before = rng.u64(5..=40);
@@ -136,9 +138,9 @@ fn unmap(rng: &mut Rng, record: &Record) {
 
 /// A run in the middle of which a page is mapped.
 ///
-/// Draws: `base`; `before = rng.u64(5..=40)`; an address with `level1 = 512 - before`; `count = before + rng.u64(5..=60)`;
-/// frames; `taken = rng.usize(1..count)`: that page is mapped already, to frame 0x9999. Records `result`, `new`,
-/// `sets`, `clears` and `pages`.
+/// Draws: `base`; `before = rng.u64(5..=40)`; an address with `level1 = 512 - before`; `count = before +
+/// rng.u64(5..=60)`; frames; `taken = rng.usize(1..count)`: that page is mapped already, to frame 0x9999. Records
+/// `result`, `new`, `sets`, `clears` and `pages`.
 fn occupied(rng: &mut Rng, record: &Record) {
     let mut fake = Fake::new(rng);
     let before = rng.u64(5..=40);
@@ -154,10 +156,11 @@ fn occupied(rng: &mut Rng, record: &Record) {
 
 /// Runs that fail midway.
 ///
-/// Draws: `base`; `before = rng.u64(5..=40)`; an address with `level1 = 512 - before`; `count = before + rng.u64(5..=60)`;
-/// frames; `bad = rng.usize(before + 1..count)`: Xen refuses that frame, with error 1. The page behind the run is
-/// mapped already, to frame 0x9999. Records for `case=xen` the `result`, and `pages`. For `case=memory`, with tables of its
-/// own (`base` drawn anew), nothing mapped before, and tables for the first page of the run only: the same.
+/// Draws: `base`; `before = rng.u64(5..=40)`; an address with `level1 = 512 - before`; `count = before +
+/// rng.u64(5..=60)`; frames; `bad = rng.usize(before + 1..count)`: Xen refuses that frame, with error 1. The page
+/// behind the run is mapped already, to frame 0x9999. Records for `case=xen` the `result`, and `pages`. For
+/// `case=memory`, with tables of its own (`base` drawn anew), nothing mapped before, and tables for the first page of
+/// the run only: the same.
 fn undo(rng: &mut Rng, record: &Record) {
     let mut fake = Fake::new(rng);
     let before = rng.u64(5..=40);

@@ -45,7 +45,9 @@ fn run_on(stack: &Stack, function: extern "C" fn()) {
     // function preserves. The zero for rbp ends the chain of frames, as on every new stack.
     unsafe {
         core::arch::asm!(
-            "mov r12, rsp", "mov r13, rbp", "mov rsp, {top}", "xor ebp, ebp", "call {function}", "mov rsp, r12", "mov rbp, r13",
+            "mov r12, rsp", "mov r13, rbp", "mov rsp, {top}", "xor ebp, ebp",
+            "call {function}",
+            "mov rsp, r12", "mov rbp, r13",
             top = in(reg) stack.top(), function = in(reg) function, out("r12") _, out("r13") _, clobber_abi("C"),
         );
     }

@@ -1,8 +1,8 @@
 //! What one vCPU has at hand: for each class a list of free blocks.
 //!
-//! Taking one is a few instructions with events masked, and no lock: nobody else touches the lists of this vCPU. An empty
-//! list is filled from the slabs, a list that is too long goes back to them by half. [`Slot::Memory`] of the vCPU's block
-//! leads here.
+//! Taking one is a few instructions with events masked, and no lock: nobody else touches the lists of this vCPU. An
+//! empty list is filled from the slabs, a list that is too long goes back to them by half. [`Slot::Memory`] of the
+//! vCPU's block leads here.
 //!
 //! Invariant: a cache is used on its own vCPU only, with events masked.
 

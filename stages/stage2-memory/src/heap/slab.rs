@@ -1,8 +1,8 @@
 //! Slabs: pieces of memory that are cut into blocks of one size.
 //!
-//! A slab is [`SLAB`] bytes, at a multiple of that, so that a block leads to its slab. At its beginning are a list of its free
-//! blocks, which goes through the blocks themselves, and a bit for each block that is in use: a block that is
-//! freed twice, or was never one, is found out. Slabs with free blocks are in a list for each class.
+//! A slab is [`SLAB`] bytes, at a multiple of that, so that a block leads to its slab. At its beginning are a list of
+//! its free blocks, which goes through the blocks themselves, and a bit for each block that is in use: a block that
+//! is freed twice, or was never one, is found out. Slabs with free blocks are in a list for each class.
 //!
 //! Invariant: a block is in the list of its slab, or its bit is set.
 

@@ -59,7 +59,7 @@ fn read(rng: &mut Rng, record: &Record) {
 /// Draws for each case three times what [`Fields::draw`] does, of which the second and the third get the versions behind
 /// the first one's; then two numbers, the loads before it changes: `first`, and `more` until it changes again.
 /// `case=changing`: `first = rng.u32(1..=6)`; `more = rng.u32(1..=6)`. `case=writing`: `first = 0`, so the version is odd at
-/// first; `more = rng.u32(1..=9)`. `case=wrapping`: the same, and the versions are 2^32 - 2, 2^32 - 1 and 0.
+/// first; `more = rng.u32(8..=20)`, so it may be odd for as long as a whole reading takes. `case=wrapping`: the same, and the versions are 2^32 - 2, 2^32 - 1 and 0.
 /// Records `result`.
 fn version(rng: &mut Rng, record: &Record) {
     for case in ["changing", "writing", "wrapping"] {
@@ -74,7 +74,7 @@ fn version(rng: &mut Rng, record: &Record) {
                 let first = rng.u32(1..=6);
                 [first, first + rng.u32(1..=6)]
             }
-            _ => [0, rng.u32(1..=9)],
+            _ => [0, rng.u32(8..=20)],
         };
         let info = Changing { epochs, changes, loads: Cell::new(0) };
         record.saw(format_args!("case={case} result={}", clock::read(&info)));

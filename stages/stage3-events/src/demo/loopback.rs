@@ -16,8 +16,9 @@ pub(super) fn loopback(command_line: CommandLine<'_>) {
     let count = super::number(command_line, "count", 10_000);
     match pair() {
         Ok((ours, theirs)) => {
-            one_by_one(&ours, count);
+            let came = one_by_one(&ours, count);
             masked(&ours, &theirs, count.min(1000));
+            println!("soak {came}");
         }
         Err(error) => println!("no ports: {error}"),
     }
@@ -35,17 +36,20 @@ fn came(_: usize) {
     CAME.fetch_add(1, Ordering::Relaxed);
 }
 
-fn one_by_one(ours: &Binding, count: u64) {
+fn one_by_one(ours: &Binding, count: u64) -> u64 {
     let begun = clock::now();
     for sent in 1..=count {
         if let Err(error) = ours.notify() {
-            return println!("event {sent} was refused: {error}");
+            println!("event {sent} was refused: {error}");
+            break;
         }
         idle::wait_until(&mut || CAME.load(Ordering::Relaxed) >= sent);
     }
     let took = clock::now().since(begun);
     let each = took.as_nanos() as u64 / count.max(1);
-    println!("{count} events sent, {} came, {each} ns each", CAME.load(Ordering::Relaxed));
+    let came = CAME.load(Ordering::Relaxed);
+    println!("{count} events sent, {came} came, {each} ns each");
+    came
 }
 
 fn masked(ours: &Binding, theirs: &Binding, count: u64) {

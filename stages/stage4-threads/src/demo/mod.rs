@@ -6,7 +6,7 @@ use console::boot_info::CommandLine;
 use console::demo::Demo;
 use console::options::{Key, Values};
 
-mod churn;
+mod spawn;
 mod misuse;
 mod online;
 mod pingpong;
@@ -24,7 +24,7 @@ pub const DEMOS: &[Demo] = &[
     Demo { name: "smp", keys: &[MILLISECONDS], run: smp::smp },
     Demo { name: "pingpong", keys: &[COUNT], run: pingpong::pingpong },
     Demo { name: "tasks", keys: &[COUNT], run: tasks::tasks },
-    Demo { name: "churn", keys: &[COUNT], run: churn::churn },
+    Demo { name: "spawn", keys: &[COUNT], run: spawn::spawn },
     Demo { name: "online", keys: &[], run: online::online },
     Demo { name: "misuse", keys: &[Key { name: "misuse", values: Values::OneOf(misuse::KINDS) }], run: misuse::misuse },
 ];

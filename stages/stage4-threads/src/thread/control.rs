@@ -151,6 +151,11 @@ impl Thread {
         self.control().name.as_str()
     }
 
+    /// For how long it has run, without the time since it was switched to.
+    pub fn run_time(&self) -> core::time::Duration {
+        core::time::Duration::from_nanos(self.control().run_time.load(Ordering::Relaxed))
+    }
+
     /// Whether it has ended.
     pub fn is_finished(&self) -> bool {
         self.control().finished.is_complete()

@@ -1,4 +1,4 @@
-//! The demo `app=churn`: threads that begin and end, and whether anything is left of them.
+//! The demo `app=spawn`: threads that begin and end, and whether anything is left of them.
 
 use alloc::vec::Vec;
 use console::boot_info::CommandLine;
@@ -10,7 +10,7 @@ use crate::time::now;
 const AT_A_TIME: u64 = 10;
 
 /// Makes and joins `count=` threads, and compares the memory before and after.
-pub(super) fn churn(command_line: CommandLine<'_>) {
+pub(super) fn spawn(command_line: CommandLine<'_>) {
     let count = super::number(command_line, "count", 1000);
     round(0, AT_A_TIME); // so that what is made once, and kept, is there
     let before = used();

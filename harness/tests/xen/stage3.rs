@@ -1,0 +1,214 @@
+//! Stage 3 on a real Xen: exceptions, events, time, input; and dom0's word on what the guest costs.
+//!
+//! The tests share the machine of `machine`, one at a time, and the stage's image, which is built once.
+
+use crate::common::{repository, run};
+use crate::machine::shared;
+use harness::course::{Course, GuestShape};
+use harness::domain::{Domain, fresh_name};
+use harness::machine::{Machine, Reason};
+use std::path::Path;
+use std::sync::{MutexGuard, Once};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+const KERNEL: &str = "/images/stage3";
+
+/// The machine, with the stage's image in it.
+fn ready() -> MutexGuard<'static, Machine> {
+    static PUT: Once = Once::new();
+    let machine = shared();
+    PUT.call_once(|| {
+        let image = Path::new(env!("CARGO_TARGET_TMPDIR")).join("stage3.elf");
+        run(repository(), &["build", "stage3", "--solution", "--out", image.to_str().unwrap()]).with(0);
+        machine.agent().put(KERNEL, &std::fs::read(image).unwrap()).unwrap();
+    });
+    machine
+}
+
+fn shape() -> GuestShape {
+    let course = Course::load(repository()).unwrap();
+    course.select("stage3").unwrap().stage.lab.guest.clone()
+}
+
+fn start<'a>(machine: &'a Machine, command_line: &str) -> Domain<'a> {
+    let options = shape().options(fresh_name("events"), KERNEL, command_line);
+    Domain::create(machine, &options).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// What a guest prints until it has powered off.
+fn said(machine: &Machine, command_line: &str) -> String {
+    let mut domain = start(machine, command_line);
+    domain.power_off(machine.within(60.0)).unwrap_or_else(|error| panic!("{command_line}: {error}"));
+    domain.text()
+}
+
+/// Waits until a guest has printed this.
+fn wait_for(machine: &Machine, domain: &mut Domain<'_>, words: &str) {
+    let ended = domain.listen(machine.within(60.0), |domain| domain.has_said(words.as_bytes()));
+    assert!(ended.unwrap_or_else(|error| panic!("{error}")).is_none(), "{words:?} in\n{}", domain.text());
+}
+
+#[track_caller]
+fn holds(text: &str, lines: &[&str]) {
+    for line in lines {
+        assert!(text.lines().any(|said| said == *line), "{line:?} in\n{text}");
+    }
+}
+
+/// The first number behind `before`.
+#[track_caller]
+fn number(text: &str, before: &str) -> u64 {
+    let rest = text.split_once(before).unwrap_or_else(|| panic!("{before:?} in\n{text}")).1;
+    let digits: String = rest.chars().skip_while(|c| *c == ' ').take_while(char::is_ascii_digit).collect();
+    digits.parse().unwrap_or_else(|_| panic!("no number behind {before:?} in\n{text}"))
+}
+
+#[test]
+fn every_exception_has_one_report() {
+    let machine = ready();
+    let cases = [
+        ("fault fault=divide", "divide error (vector 0) error 0x0", "divide_by_zero"),
+        ("exception exception=debug", "debug (vector 1)", "single_step"),
+        ("fault fault=breakpoint", "breakpoint (vector 3)", "breakpoint"),
+        ("fault fault=opcode", "invalid opcode (vector 6)", "invalid_opcode"),
+        ("exception exception=device", "device not available (vector 7)", "device_not_available"),
+        ("fault fault=privileged", "general protection (vector 13)", "disable_interrupts"),
+        ("exception exception=x87", "x87 floating point (vector 16)", "x87_error"),
+        ("fault fault=null", "(write, not present) cr2 0x10 in the null page", "write_to"),
+        ("fault fault=text", "(write, present) cr2 0x", "in text"),
+        ("fault fault=rodata", "(write, present) cr2 0x", "in rodata"),
+        ("exception exception=guard", "(write, not present) cr2 0x", "in the guard page of the boot stack"),
+        ("exception exception=heap", "(execute, present) cr2 0x", "in the heap"),
+        ("exception exception=unmapped", "cr2 0x400000000000 in unmapped memory", "write_to"),
+        ("exception exception=interrupt", "cr2 0x10 in the null page", "entry_common"),
+    ];
+    for (command_line, first, second) in cases {
+        let mut domain = start(&machine, &format!("app={command_line}"));
+        let ended = domain.listen(machine.within(60.0), |_| false).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(ended, Some(&Reason::Crash), "{command_line}");
+        let text = domain.text();
+        let reports: Vec<&str> = text.lines().filter(|line| line.starts_with("fault: ")).collect();
+        assert_eq!(reports.len(), 1, "{command_line}:\n{text}");
+        assert!(reports[0].contains(first) && text.contains(second), "{command_line}:\n{text}");
+        assert!(text.contains("\n  cpu 0  rip 0x") && text.contains("\n  #0 0x"), "{command_line}:\n{text}");
+    }
+}
+
+#[test]
+fn a_stack_that_runs_over_is_named() {
+    let arguments = ["run", "stage3", "--solution", "--timeout", "120", "--cmdline", "app=fault fault=stack"];
+    let ended = run(repository(), &arguments).with(3);
+    assert!(ended.stderr.contains("Xen crashed the domain: overflow of the boot stack in "), "{}", ended.stderr);
+}
+
+#[test]
+fn exceptions_that_are_taken_care_of_cost_nothing() {
+    let text = said(&ready(), "app=probe");
+    holds(
+        &text,
+        &[
+            "a variable: 0x57415244",
+            "the null page: can't be read",
+            "nowhere: can't be read",
+            "1000 invalid instructions left out",
+        ],
+    );
+}
+
+#[test]
+fn every_port_delivers_each_event_once() {
+    let text = said(&ready(), "app=ports count=50");
+    holds(&text, &["one to each: 4092 sent, 4092 came once", "the largest port is 4095 of 4095"]);
+    for port in [31, 32, 63, 64, 1023, 1024, 4094, 4095] {
+        holds(&text, &[&format!("port {port}: 50 of 50 came, 0 refused")]);
+    }
+    assert!(text.contains("asked for 5000 ports, got 4092: all event channel ports are in use"), "{text}");
+    assert!(text.contains("closed them all; the next one is port "), "{text}");
+}
+
+#[test]
+fn events_sent_are_events_delivered() {
+    let text = said(&ready(), "app=loopback count=10000");
+    assert!(text.contains("10000 events sent, 10000 came, "), "{text}");
+    holds(&text, &["1000 times two events while masked: 1000 came"]);
+}
+
+#[test]
+fn nothing_wakes_an_idle_guest_and_dom0_sees_no_time_spent() {
+    let machine = ready();
+    let mut domain = start(&machine, "app=idle seconds=12");
+    wait_for(&machine, &mut domain, "idle for 12 s");
+    std::thread::sleep(Duration::from_millis(800));
+    let before = tenths_of_seconds(&machine);
+    std::thread::sleep(Duration::from_secs(10));
+    let after = tenths_of_seconds(&machine);
+    // xl counts in tenths of a second: less than one of them in ten seconds is less than 1 %.
+    assert_eq!(after, before, "tenths of a second of processor time while idle");
+    domain.power_off(machine.within(60.0)).unwrap_or_else(|error| panic!("{error}"));
+    holds(&domain.text(), &["woken 1 times, by the end of the sleep among others"]);
+}
+
+/// The processor time that dom0 counts for the guest of these tests, which is the only one.
+fn tenths_of_seconds(machine: &Machine) -> u64 {
+    let listed = machine.agent().exec(&["xl", "list"], &[]).unwrap();
+    let text = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let line = text.lines().find(|line| line.starts_with("events-")).unwrap_or_else(|| panic!("{text}"));
+    line.split_whitespace().last().unwrap().replace('.', "").parse().unwrap()
+}
+
+#[test]
+fn sleeps_and_timers_are_never_early() {
+    let machine = ready();
+    let text = said(&machine, "app=ticks count=20");
+    for span in [1, 10, 100] {
+        assert_eq!(number(&text, &format!("20 sleeps of {span} ms: ")), 0, "{text}");
+    }
+    let text = said(&machine, "app=timers count=1000");
+    holds(&text, &["1000 timers, 666 not cancelled: 666 fired, 0 early, 0 out of order", "0 cancelled ones fired"]);
+    for past in ["0", "a millisecond ago"] {
+        assert!(number(&text, &format!("a timer for {past} fired after")) < 1_000_000, "{text}");
+    }
+}
+
+#[test]
+fn interruptions_keep_all_registers() {
+    let machine = ready();
+    let text = said(&machine, "app=registers seconds=1");
+    assert!(text.contains("values lost in 0\n"), "{text}");
+    // The same with what `fxsave` keeps: so this test does notice.
+    let text = said(&machine, "app=registers seconds=1 save=legacy");
+    assert!(number(&text, "values lost in ") > 10, "{text}");
+}
+
+#[test]
+fn the_clock_goes_forward_and_knows_the_day() {
+    let machine = ready();
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let text = said(&machine, "app=time color=on");
+    assert!(number(&text, "wall: ").abs_diff(now()) < 30, "{text}");
+    assert!(text.contains(" readings, 0 backward\n"), "{text}");
+    let stamped = |word: &str| text.lines().any(|line| line.starts_with("[ ") && line.contains(word));
+    assert!(stamped(" cpu 0] \u{1b}[32minfo\u{1b}[0m: "), "{text}");
+    assert!(stamped(" cpu 0] \u{1b}[33mwarning\u{1b}[0m: "), "{text}");
+}
+
+#[test]
+fn lines_can_be_edited_while_they_are_typed() {
+    let machine = ready();
+    let mut domain = start(&machine, "app=echo");
+    wait_for(&machine, &mut domain, "quit or reboot to end");
+    let typed = [
+        ("helo\x7flo\r", "echo: hello\r\n"),
+        ("one two\x17three\r", "echo: one three\r\n"),
+        ("nothing of this\x15all\r", "echo: all\r\n"),
+        ("given up\x03kept\r", "echo: kept\r\n"),
+        ("a\x1b[Db\u{fc}\x7fc\r", "echo: abc\r\n"),
+    ];
+    for (keys, line) in typed {
+        domain.type_in(keys.as_bytes()).unwrap();
+        wait_for(&machine, &mut domain, line);
+    }
+    domain.type_in(b"quit\r").unwrap();
+    domain.power_off(machine.within(60.0)).unwrap_or_else(|error| panic!("{error}"));
+    assert!(domain.text().contains("given up^C\n"), "{}", domain.text());
+}
