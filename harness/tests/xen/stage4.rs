@@ -70,9 +70,13 @@ fn sleeping_tasks_cost_nothing_and_wake() {
 #[test]
 fn a_vcpu_is_switched_off_and_on_under_load() {
     let ended = boot("4", "app=online").with(0);
-    let all = ["cpu 0 off: Err(First)", "cpu 4 off: Err(Unknown)", "cpu 3 down", "cpu 3 off: Ok(())", "on: [0, 1, 2]\r"];
+    let all =
+        ["cpu 0 off: Err(First)", "cpu 4 off: Err(Unknown)", "cpu 3 down", "cpu 3 off: Ok(())", "on: [0, 1, 2]\r"];
     assert_said(&ended, &all);
-    assert_said(&ended, &["the sleeper woke: true", "cpu 3 on: Ok(())", "on: [0, 1, 2, 3]\r", "the busy one ended on cpu"]);
+    assert_said(
+        &ended,
+        &["the sleeper woke: true", "cpu 3 on: Ok(())", "on: [0, 1, 2, 3]\r", "the busy one ended on cpu"],
+    );
 }
 
 #[test]
@@ -91,7 +95,10 @@ fn what_is_impossible_is_refused_and_survived() {
         &["stack of 0x0: a stack of 0 bytes is too small", "stack of 0x1: the thread left 7", "survived"],
     );
     let memory = boot("2", "app=misuse misuse=memory").with(0);
-    assert_said(&memory, &["after some threads: no stack for the thread: ", "a thread ate all memory and ended", "survived"]);
+    assert_said(
+        &memory,
+        &["after some threads: no stack for the thread: ", "a thread ate all memory and ended", "survived"],
+    );
     let joined = ["joined when finished: 42", "dropped without joining", "survived"];
     assert_said(&boot("2", "app=misuse misuse=join").with(0), &joined);
     let locks = [

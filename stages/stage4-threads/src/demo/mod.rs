@@ -6,11 +6,11 @@ use console::boot_info::CommandLine;
 use console::demo::Demo;
 use console::options::{Key, Values};
 
-mod spawn;
 mod misuse;
 mod online;
 mod pingpong;
 mod smp;
+mod spawn;
 mod tasks;
 mod threads;
 
