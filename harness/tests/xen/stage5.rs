@@ -3,7 +3,7 @@
 //! The tests share the machine of `machine`, one at a time, and the stage's image, which is built once.
 
 use crate::common::{repository, run};
-use crate::machine::shared;
+use crate::machine::{shared, until};
 use harness::course::{Course, GuestShape};
 use harness::domain::{Domain, fresh_name};
 use harness::machine::{Disk, Machine, Reason, Vif};
@@ -123,9 +123,9 @@ fn shutdown_and_reboot_are_obeyed_and_acknowledged() {
     let mut domain = start(&machine, "app=wait");
     wait_for(&machine, &mut domain, "waiting");
     let control = format!("/local/domain/{}/control", domain.id());
-    for (feature, value) in [("poweroff", "1"), ("reboot", "1"), ("suspend", "0")] {
-        let told = machine.agent().store_read(&format!("{control}/feature-{feature}")).unwrap();
-        assert_eq!(told.as_deref(), Some(value.as_bytes()), "{feature}");
+    for (feature, value) in [("suspend", "0"), ("reboot", "1"), ("poweroff", "1")] {
+        let path = format!("{control}/feature-{feature}");
+        until(|| machine.agent().store_read(&path).unwrap().as_deref() == Some(value.as_bytes()));
     }
     machine.agent().store_write(&format!("{control}/shutdown"), b"suspend").unwrap();
     wait_for(&machine, &mut domain, "dom0 asks to suspend, which this kernel can't");
@@ -197,6 +197,6 @@ fn devices_come_and_go_with_real_backends() {
     let text = domain.text();
     holds(&text, &["vbd 51712: ring mapped: true", "vif 0: ring mapped: true"]);
     agent.remove("/images/test").unwrap();
-    machine.agent().shutdown(domain.name()).unwrap();
+    machine.agent().shutdown(domain.name()).unwrap_or_else(|error| panic!("{error}\n{}", domain.text()));
     domain.power_off(machine.within(60.0)).unwrap();
 }
