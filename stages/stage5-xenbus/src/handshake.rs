@@ -4,7 +4,7 @@
 
 use console::lab_todo;
 
-use crate::state::{Action, Frontend, State, Step, Style};
+use crate::state::{Frontend, State, Step, Style};
 
 /// What a frontend that is in state `own` does when its backend is in state `backend`, and in which state it is afterwards: the
 /// table of [`state`](crate::state).

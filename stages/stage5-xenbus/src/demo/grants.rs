@@ -36,7 +36,10 @@ fn try_everything() -> Result<(), GrantError> {
     let [first, second] = pages;
     println!("mapped by somebody: {}", first.is_mapped());
     let first = match first.revoke() {
-        Ok(_) => return Ok(println!("revoked while it was mapped")),
+        Ok(_) => {
+            println!("revoked while it was mapped: yes");
+            return Ok(());
+        }
         Err(page) => page,
     };
     println!("revoked while it was mapped: no");
