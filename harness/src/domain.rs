@@ -21,6 +21,7 @@ pub fn fresh_name(what: &str) -> String {
 pub struct Domain<'a> {
     machine: &'a Machine,
     name: String,
+    id: u32,
     /// What it has printed.
     pub console: Vec<u8>,
     /// Bytes of its console that were dropped on the way, because nobody looked for too long.
@@ -34,9 +35,19 @@ pub struct Domain<'a> {
 impl<'a> Domain<'a> {
     /// Makes a domain.
     pub fn create(machine: &'a Machine, options: &CreateOptions) -> Result<Self> {
-        machine.agent().create(options)?;
+        let id = machine.agent().create(options)?.domid;
         let (name, restarts) = (options.name.clone(), options.on_reboot == Action::Restart);
-        Ok(Self { machine, name, console: Vec::new(), lost: 0, reboots: 0, restarts, ended: None })
+        Ok(Self { machine, name, id, console: Vec::new(), lost: 0, reboots: 0, restarts, ended: None })
+    }
+
+    /// Its name, by which dom0 knows it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Xen's number for it, which changes when it reboots.
+    pub fn id(&self) -> u32 {
+        self.id
     }
 
     /// Lets one run that was made paused.

@@ -95,6 +95,7 @@ pub fn filter(console: &[String], word: &str) -> String {
         (r"Xen \d+\.\d+[0-9.]*", "Xen [version]"),
         (r"\(xen-3\.0-x86_64[^)]*\)", "([capabilities])"),
         (r"\d+ KiB", "[size]"),
+        (r"domain: \d+", "domain: [number]"),
     ];
     let mut text = console.join("\n").replace(word, "[word]");
     for (pattern, name) in replacements {

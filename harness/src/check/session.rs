@@ -33,6 +33,8 @@ pub trait Guest {
     fn boot(&mut self, command_line: &str) -> crate::error::Result<()>;
     /// The next thing that it does, or [`Happened::Nothing`] after `patience`.
     fn next(&mut self, patience: Duration) -> Happened;
+    /// Has dom0 do what a record asks for, and lets the guest go on. Returns what is to be added to the record.
+    fn ask_dom0(&mut self, asked: &BTreeMap<String, String>) -> (&'static str, String);
 }
 
 /// What a session needs to know beforehand.
@@ -164,7 +166,14 @@ fn follow(guest: &mut impl Guest, plan: &Plan, outcome: &mut Outcome) -> Option<
         match guest.next(left) {
             Happened::Nothing => {}
             Happened::Printed(bytes) => {
-                for (record, before) in reader.feed(&bytes) {
+                for (mut record, before) in reader.feed(&bytes) {
+                    if let Record::Saw(check, facts) = &mut record
+                        && at.check.as_ref() == Some(&*check)
+                        && facts.contains_key("ask")
+                    {
+                        let (key, answer) = guest.ask_dom0(facts);
+                        facts.insert(key.to_owned(), answer);
+                    }
                     take(record, before, plan, &mut at, &mut stop, outcome, &reader);
                 }
             }
@@ -308,6 +317,9 @@ mod tests {
             }
             self.boots[0].remove(0)
         }
+        fn ask_dom0(&mut self, asked: &BTreeMap<String, String>) -> (&'static str, String) {
+            ("dom0", asked["ask"].to_uppercase())
+        }
     }
 
     fn play(boots: &[&[&str]]) -> (Outcome, Vec<String>) {
@@ -351,6 +363,15 @@ mod tests {
         assert_eq!(outcome.checks["1a.x"].saw[0]["n"], "3");
         assert_eq!(outcome.live, ["banner", "bye"]);
         assert_eq!((outcome.ended.as_deref(), outcome.stopped), (Some("poweroff"), None));
+    }
+
+    #[test]
+    fn what_dom0_says_goes_into_the_record_of_the_check_that_asked() {
+        let boot =
+            ["~begin 1a.x\n~saw 1a.x ask=this dom0=mine\n~saw 1b.y ask=that\n~end 1a.x\n~done\n", "end:poweroff"];
+        let (outcome, _) = play(&[&boot]);
+        assert_eq!(outcome.checks["1a.x"].saw.len(), 1);
+        assert_eq!(outcome.checks["1a.x"].saw[0]["dom0"], "THIS");
     }
 
     #[test]

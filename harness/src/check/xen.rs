@@ -1,10 +1,12 @@
 //! The guest of a check session: a domain of the real Xen in the test host.
 
 use super::expect::Facts;
+use super::outside::Outside;
 use super::session::{Guest, Happened};
 use crate::course::GuestShape;
 use crate::error::Result;
 use crate::machine::{Event, Machine};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -20,6 +22,7 @@ pub struct XenGuest<'a> {
     shape: &'a GuestShape,
     name: String,
     running: bool,
+    outside: Option<Outside<'a>>,
     first: Option<u32>,
 }
 
@@ -27,7 +30,7 @@ impl<'a> XenGuest<'a> {
     /// Puts the image into dom0.
     pub fn new(machine: &'a Machine, image: &[u8], shape: &'a GuestShape) -> Result<Self> {
         machine.agent().put(KERNEL, image)?;
-        Ok(Self { machine, shape, name: String::new(), running: false, first: None })
+        Ok(Self { machine, shape, name: String::new(), running: false, outside: None, first: None })
     }
 
     /// What dom0 says about the machine.
@@ -46,6 +49,7 @@ impl<'a> XenGuest<'a> {
 
 impl Drop for XenGuest<'_> {
     fn drop(&mut self) {
+        self.outside = None;
         if self.running {
             // Where this fails the test host is lost, and whoever needs it next will hear of it.
             let _ = self.machine.agent().destroy(&self.name);
@@ -55,6 +59,7 @@ impl Drop for XenGuest<'_> {
 
 impl Guest for XenGuest<'_> {
     fn boot(&mut self, command_line: &str) -> Result<()> {
+        self.outside = None;
         if self.running {
             self.machine.agent().destroy(&self.name)?;
         }
@@ -62,6 +67,7 @@ impl Guest for XenGuest<'_> {
         let options = self.shape.options(self.name.clone(), KERNEL, command_line);
         let domain = self.machine.agent().create(&options)?;
         self.first.get_or_insert(domain.domid);
+        self.outside = Some(Outside::new(self.machine.agent(), domain));
         self.running = true;
         Ok(())
     }
@@ -76,6 +82,13 @@ impl Guest for XenGuest<'_> {
             }
             // An event of an earlier boot, or none at all: the session looks at its own deadline.
             Ok(_) => Happened::Nothing,
+        }
+    }
+
+    fn ask_dom0(&mut self, asked: &BTreeMap<String, String>) -> (&'static str, String) {
+        match &mut self.outside {
+            Some(outside) => outside.answer(asked),
+            None => ("dom0", "error".to_owned()),
         }
     }
 }

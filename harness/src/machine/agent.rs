@@ -300,6 +300,31 @@ impl Agent {
         self.link.send(bytes, Deadline::after(self.deadlines.seconds(QUICK)))
     }
 
+    /// Maps a page that a guest has granted to dom0, and returns the mapping's number.
+    pub fn map_grant(&self, domain: &str, reference: u32) -> Result<u64> {
+        let request = Request::MapGrant { domain: domain.into(), reference };
+        self.number(&format!("map grant {reference} of {domain}"), request, QUICK)
+    }
+
+    /// Bytes of a mapped page.
+    pub fn read_grant(&self, mapping: u64, offset: u32, bytes: u32) -> Result<Vec<u8>> {
+        match self.ask("read a granted page", Request::ReadGrant { mapping, offset, bytes }, QUICK)? {
+            Reply::Bytes(bytes) => Ok(bytes),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Changes bytes of a mapped page.
+    pub fn write_grant(&self, mapping: u64, offset: u32, bytes: &[u8]) -> Result<()> {
+        let request = Request::WriteGrant { mapping, offset, bytes: bytes.into() };
+        self.done("write to a granted page", request, QUICK)
+    }
+
+    /// Unmaps a page.
+    pub fn unmap_grant(&self, mapping: u64) -> Result<()> {
+        self.done("unmap a granted page", Request::UnmapGrant { mapping }, QUICK)
+    }
+
     fn ask(&self, what: &str, request: Request, seconds: f64) -> Result<Reply> {
         self.link.call(what, request, self.deadlines.seconds(seconds))
     }

@@ -22,5 +22,6 @@ mod soak;
 mod stage2;
 mod stage3;
 mod stage4;
+mod stage5;
 mod student;
 mod verify;

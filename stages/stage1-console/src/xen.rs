@@ -14,6 +14,7 @@ pub mod number {
     pub const MMU_UPDATE: u64 = 1;
     pub const MEMORY_OP: u64 = 12;
     pub const XEN_VERSION: u64 = 17;
+    pub const GRANT_TABLE_OP: u64 = 20;
     pub const VCPU_OP: u64 = 24;
     pub const MMUEXT_OP: u64 = 26;
     pub const SCHED_OP: u64 = 29;

@@ -34,6 +34,7 @@ pub mod layout;
 pub mod live_tables;
 pub mod mmu;
 pub mod page_tables;
+pub mod reservation;
 pub mod stack;
 #[cfg(test)]
 mod tests;

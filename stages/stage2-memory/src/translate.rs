@@ -31,10 +31,24 @@ pub fn pages() -> u64 {
     PAGES.load(Ordering::Relaxed)
 }
 
+/// Says which machine frame is behind one of ours from now on, or that there is none.
+///
+/// # Panics
+/// For a number that we have no frame for.
+pub(crate) fn set_machine_frame(pfn: Pfn, mfn: Option<Mfn>) {
+    assert!(pfn.0 < pages(), "there is no {pfn:?}");
+    let list = P2M.load(Ordering::Relaxed) as *mut u64;
+    let entry = mfn.map_or(INVALID, |mfn| mfn.0);
+    // SAFETY: as in `pfn_to_mfn`; the builder mapped the list for writing.
+    unsafe { list.wrapping_add(pfn.0 as usize).write_volatile(entry) };
+}
+
+/// What the P2M list holds where there is no machine frame.
+const INVALID: u64 = u64::MAX;
+
 // ANCHOR: translate
 /// The machine frame behind one of our frames; `None` for a number that we have no frame for.
 pub fn pfn_to_mfn(pfn: Pfn) -> Option<Mfn> {
-    const INVALID: u64 = u64::MAX;
     if pfn.0 >= pages() {
         return None;
     }

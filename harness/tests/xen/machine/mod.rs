@@ -128,7 +128,7 @@ fn garbage_on_the_port_is_reported_and_survived() {
     assert_eq!(agent.exec(&["true"], b"").unwrap().status, 0);
 }
 
-fn until(mut holds: impl FnMut() -> bool) {
+pub fn until(mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
         assert!(begun.elapsed() < Duration::from_secs_f64(20. * SCALE), "it never came to be so");

@@ -15,7 +15,7 @@ pub use frame::{Decoder, Garbage, MAX_PAYLOAD, decode, encode};
 pub use message::{Call, Event, ExecOutput, FromAgent, Reason, Reply, Request};
 
 /// The version of the protocol. Every frame carries it; raise it with each change to a message.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// The name of the virtio-serial port.
 pub const PORT: &str = "org.stardust.agent";

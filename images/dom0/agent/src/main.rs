@@ -9,6 +9,7 @@
 mod console;
 mod domain;
 mod files;
+mod grants;
 mod network;
 mod port;
 mod requests;
@@ -31,6 +32,7 @@ fn main() {
         watches: xenstore::Watches::new(port.clone()),
         captures: network::Captures::new(port.clone()),
         xen_messages: Mutex::default(),
+        grants: grants::Grants::default(),
         port,
         console,
     });
@@ -48,6 +50,7 @@ struct Agent {
     domains: domain::Domains,
     watches: xenstore::Watches,
     captures: network::Captures,
+    grants: grants::Grants,
     /// Xen's messages as last fetched.
     xen_messages: Mutex<Vec<u8>>,
 }

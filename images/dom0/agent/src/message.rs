@@ -107,6 +107,19 @@ pub enum Request {
     },
     /// Sets an interface of dom0 up or down.
     SetLink { interface: String, up: bool },
+    /// Maps a page that a guest has granted to dom0, for reading and writing. [`Reply::Number`]: the mapping
+    MapGrant { domain: String, reference: u32 },
+    /// Bytes of a mapped page. [`Reply::Bytes`]
+    ReadGrant { mapping: u64, offset: u32, bytes: u32 },
+    /// Changes bytes of a mapped page.
+    WriteGrant {
+        mapping: u64,
+        offset: u32,
+        #[serde(with = "serde_bytes")]
+        bytes: Vec<u8>,
+    },
+    /// Unmaps a page.
+    UnmapGrant { mapping: u64 },
     /// Xen's messages since the last such request (`xl dmesg`). [`Reply::Bytes`]
     XenMessages,
 }

@@ -47,6 +47,13 @@ fn at_once(agent: &Agent, request: Request) -> ControlFlow<Answer, Request> {
         Request::StoreList { path } => xenstore::list(&path).map(Reply::Names),
         Request::StoreWatch { path } => agent.watches.add(&path).map(Reply::Number),
         Request::StoreUnwatch { watch } => agent.watches.remove(watch).map(done),
+        Request::MapGrant { domain, reference } => {
+            let domain = agent.domains.domid(&domain);
+            domain.and_then(|domid| agent.grants.map(domid, reference)).map(Reply::Number)
+        }
+        Request::ReadGrant { mapping, offset, bytes } => agent.grants.read(mapping, offset, bytes).map(Reply::Bytes),
+        Request::WriteGrant { mapping, offset, bytes } => agent.grants.write(mapping, offset, &bytes).map(done),
+        Request::UnmapGrant { mapping } => agent.grants.unmap(mapping).map(done),
         Request::StopCapture { capture } => agent.captures.stop(capture).map(done),
         Request::Inject { interface, frame } => network::inject(&interface, &frame).map(done),
         other => return Continue(other),

@@ -129,9 +129,14 @@ impl DirectMap {
 
 /// The request that makes a frame read-only in the direct map.
 pub(crate) fn read_only(pfn: Pfn) -> Request {
+    request(pfn, page_entry(pfn, Access::Read))
+}
+
+/// The request that changes the direct map's entry for a frame that it reaches.
+pub(crate) fn request(pfn: Pfn, entry: Entry) -> Request {
     let address = direct_map(pfn).addr() as u64;
     let table = tables::table(address, 1).unwrap_or(Mfn(0));
-    Request::new(table, tables::index(address, 1), page_entry(pfn, Access::Read))
+    Request::new(table, tables::index(address, 1), entry)
 }
 
 /// The entry for one of our frames as a page; empty behind the last.

@@ -1,0 +1,17 @@
+//! The demos of stage 5.
+
+mod devices;
+mod grants;
+mod store;
+
+use console::demo::Demo;
+use console::options::{Key, Values};
+
+/// What `app=` can name from this stage on.
+pub const DEMOS: &[Demo] = &[
+    Demo { name: "xenstore", keys: &[], run: store::xenstore },
+    Demo { name: "watch", keys: &[Key { name: "events", values: Values::Number }], run: store::watch },
+    Demo { name: "grants", keys: &[], run: grants::grants },
+    Demo { name: "devices", keys: &[], run: devices::devices },
+    Demo { name: "wait", keys: &[], run: devices::wait },
+];

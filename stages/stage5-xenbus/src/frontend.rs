@@ -1,0 +1,332 @@
+//! The devices that this guest has, as they come and go.
+//!
+//! Follows `docs/misc/xenstore-paths.pandoc` and Xen's `public/io/xenbus.h`. Each device has a folder `device/<kind>/<name>`, with
+//! the path of its backend's folder in it. The toolstack makes both, at boot or by `xl block-attach`, and removes them when the two
+//! halves have said `Closed` to one another. One thread follows all of it; a driver only has to know its own kind.
+//!
+//! Invariant: a driver is asked to do one thing at a time, and what it published is released before its device is forgotten.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+
+use console::lock::Lock;
+use console::types::Domid;
+use threads::sync::Mutex;
+use threads::thread;
+
+use crate::grants::GrantError;
+use crate::mailbox::Mailbox;
+use crate::protocol::{Refusal, StoreError};
+use crate::state::{self, Frontend, State, Style};
+use crate::store::Store;
+use crate::watch::Watch;
+
+/// Why a device doesn't work.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum DeviceError {
+    /// Xenstore refuses something.
+    Store(StoreError),
+    /// There is no page to share, or no reference.
+    Grant(GrantError),
+    /// There is no event channel.
+    Port(events::port::PortError),
+    /// The backend says something that makes no sense, or wants what the driver can't do.
+    Backend(&'static str),
+}
+
+impl fmt::Display for DeviceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(error) => fmt::Display::fmt(error, f),
+            Self::Grant(error) => fmt::Display::fmt(error, f),
+            Self::Port(error) => fmt::Display::fmt(error, f),
+            Self::Backend(what) => f.write_str(what),
+        }
+    }
+}
+
+impl core::error::Error for DeviceError {}
+
+impl From<StoreError> for DeviceError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<GrantError> for DeviceError {
+    fn from(error: GrantError) -> Self {
+        Self::Grant(error)
+    }
+}
+
+impl From<events::port::PortError> for DeviceError {
+    fn from(error: events::port::PortError) -> Self {
+        Self::Port(error)
+    }
+}
+
+/// A device, as xenstore describes it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Device {
+    /// `vif`, `vbd` and the like.
+    pub kind: &'static str,
+    /// Its name among those of its kind: a number.
+    pub name: String,
+    /// Our folder for it.
+    pub path: String,
+    /// The backend's folder.
+    pub backend: String,
+    /// The domain that the backend is in.
+    pub backend_domain: Domid,
+}
+
+impl Device {
+    /// Reads a node of the backend's folder that holds a number; `None` if there is none.
+    ///
+    /// # Errors
+    /// As [`Store::read_number`], but for a node that isn't there.
+    pub fn backend_number(&self, key: &str) -> Result<Option<u64>, StoreError> {
+        match Store::shared().read_number(&format!("{}/{key}", self.backend)) {
+            Err(StoreError::Refused(Refusal::NotFound)) => Ok(None),
+            number => number.map(Some),
+        }
+    }
+}
+
+/// What is written into the device's folder: names and values.
+pub type Details = Vec<(String, String)>;
+
+// ANCHOR: driver
+/// The driver of one device.
+pub trait Driver: Send {
+    /// Makes rings and event channels, and returns what the backend has to know.
+    ///
+    /// # Errors
+    /// If there is no memory, no port, no grant reference.
+    fn publish(&mut self, device: &Device) -> Result<Details, DeviceError>;
+
+    /// The backend is connected, or has changed what it says about the device.
+    ///
+    /// # Errors
+    /// If what it says makes no sense.
+    fn connect(&mut self, device: &Device) -> Result<(), DeviceError>;
+
+    /// The device rests for a while.
+    fn pause(&mut self) {}
+
+    /// It goes on.
+    ///
+    /// # Errors
+    /// If that is no longer possible.
+    fn resume(&mut self, device: &Device) -> Result<(), DeviceError> {
+        self.connect(device)
+    }
+
+    /// The backend is going. Whatever it can reach has to be taken back.
+    fn release(&mut self);
+}
+// ANCHOR_END: driver
+
+/// A kind of device, and how its drivers are made.
+#[derive(Clone, Copy)]
+pub struct Kind {
+    /// The name of the folder below `device`.
+    pub name: &'static str,
+    /// How a driver connects.
+    pub style: Style,
+    /// Makes a driver for a device.
+    pub make: fn(&Device) -> Box<dyn Driver>,
+}
+
+static KINDS: Lock<Vec<Kind>> = Lock::new(Vec::new());
+static DEVICES: Mutex<Vec<Known>> = Mutex::new(Vec::new());
+static WAKE: Lock<Option<Arc<Mailbox>>> = Lock::new(None);
+
+/// The token of an event that is no watch's: somebody has registered a kind.
+const REGISTERED: u32 = 0;
+
+/// Has all devices of a kind driven from now on, those that are there and those that will come.
+pub fn register(kind: Kind) {
+    KINDS.lock().push(kind);
+    if let Some(mailbox) = &*WAKE.lock() {
+        mailbox.put(REGISTERED, "device", "device");
+    }
+}
+
+/// The devices that have drivers, with their states.
+pub fn list() -> Vec<(Device, State)> {
+    DEVICES.lock().iter().map(|known| (known.device.clone(), known.state)).collect()
+}
+
+/// A device that has a driver.
+struct Known {
+    device: Device,
+    style: Style,
+    driver: Box<dyn Driver>,
+    state: State,
+    backend: State,
+    watch: Watch,
+    details: Details,
+}
+
+/// Starts the thread that follows the devices.
+pub(crate) fn start() -> Result<(), thread::SpawnError> {
+    let mailbox = Arc::<Mailbox>::default();
+    *WAKE.lock() = Some(mailbox.clone());
+    thread::Builder::new().name("xenbus").spawn(move || follow(&mailbox)).map(drop)
+}
+
+// ANCHOR: follow
+fn follow(mailbox: &Arc<Mailbox>) {
+    let devices = match Watch::into_mailbox("device", mailbox) {
+        Ok(watch) => watch,
+        Err(error) => return log::error!("devices can't be followed: {error}"),
+    };
+    while let Ok(event) = mailbox.take(None) {
+        let mut known = DEVICES.lock();
+        if event.token == devices.token() || event.token == REGISTERED {
+            look_around(&mut known, mailbox);
+        }
+        for device in known.iter_mut().filter(|known| known.watch.token() == event.token) {
+            device.follow_backend();
+        }
+    }
+}
+// ANCHOR_END: follow
+
+/// Finds devices that are new, and those that are gone.
+fn look_around(known: &mut Vec<Known>, mailbox: &Arc<Mailbox>) {
+    let kinds: Vec<Kind> = KINDS.lock().clone();
+    let present: Vec<(Kind, String)> = kinds
+        .iter()
+        .flat_map(|kind| {
+            // Without any device of the kind there is no folder.
+            let names = Store::shared().directory(&format!("device/{}", kind.name)).unwrap_or_default();
+            names.into_iter().map(|name| (*kind, name))
+        })
+        .collect();
+    known.retain_mut(|known| {
+        let stays = present.iter().any(|(kind, name)| kind.name == known.device.kind && *name == known.device.name);
+        if !stays {
+            known.forget();
+        }
+        stays && !known.was_replaced()
+    });
+    for (kind, name) in present {
+        if known.iter().any(|known| known.device.kind == kind.name && known.device.name == name) {
+            continue;
+        }
+        match Known::find(kind, &name, mailbox) {
+            Ok(device) => known.push(device),
+            // The toolstack has not written all of it yet, or removes it already: there will be another event.
+            Err(StoreError::Refused(Refusal::NotFound)) => {}
+            Err(error) => log::warn!("{} {name}: {error}", kind.name),
+        }
+    }
+}
+
+impl Known {
+    fn find(kind: Kind, name: &str, mailbox: &Arc<Mailbox>) -> Result<Self, StoreError> {
+        let path = format!("device/{}/{name}", kind.name);
+        let store = Store::shared();
+        let backend = store.read_text(&format!("{path}/backend"))?;
+        let domain = store.read_number(&format!("{path}/backend-id"))?;
+        let state = State::parse(&store.read(&format!("{path}/state"))?);
+        let backend_domain = Domid(u16::try_from(domain).map_err(|_| StoreError::Garbled)?);
+        let watch = Watch::into_mailbox(&format!("{backend}/state"), mailbox)?;
+        let device = Device { kind: kind.name, name: name.to_string(), path, backend, backend_domain };
+        let driver = (kind.make)(&device);
+        log::debug!("{} {name}: found, {state}", kind.name);
+        let details = Details::new();
+        Ok(Self { device, style: kind.style, driver, state, backend: State::Unknown, watch, details })
+    }
+
+    /// Whether the toolstack has made the device anew under the same name.
+    fn was_replaced(&self) -> bool {
+        let read = |key: &str| Store::shared().read(&format!("{}/{key}", self.device.path)).unwrap_or_default();
+        let fresh = self.state == State::Closed && State::parse(&read("state")) == State::Initialising;
+        fresh || (self.state == State::Closed && read("backend") != self.device.backend.as_bytes())
+    }
+
+    /// Its folder is gone.
+    fn forget(&mut self) {
+        if !matches!(self.state, State::Initialising | State::Closed) {
+            self.driver.release();
+        }
+        log::info!("{} {}: gone", self.device.kind, self.device.name);
+    }
+
+    // ANCHOR: follow_backend
+    fn follow_backend(&mut self) {
+        let value = Store::shared().read(&format!("{}/state", self.device.backend)).unwrap_or_default();
+        self.backend = State::parse(&value);
+        loop {
+            let own = self.state;
+            let step = state::step(own, self.backend, self.style);
+            self.state = state::perform(self, own, step);
+            if self.state == own {
+                return;
+            }
+            let Device { kind, name, .. } = &self.device;
+            log::info!("{kind} {name}: backend {}, {own} -> {}", self.backend, self.state);
+            // One step a word of the backend's, except that whoever begins anew looks at once.
+            if step.action != state::Action::Restart {
+                return;
+            }
+        }
+    }
+    // ANCHOR_END: follow_backend
+}
+
+impl Frontend for Known {
+    type Error = DeviceError;
+
+    fn publish(&mut self) -> Result<(), DeviceError> {
+        self.details = self.driver.publish(&self.device)?;
+        Ok(())
+    }
+
+    fn connect(&mut self) -> Result<(), DeviceError> {
+        self.driver.connect(&self.device)
+    }
+
+    fn pause(&mut self) {
+        self.driver.pause();
+    }
+
+    fn resume(&mut self) -> Result<(), DeviceError> {
+        self.driver.resume(&self.device)
+    }
+
+    fn release(&mut self) {
+        self.driver.release();
+        self.details.clear();
+    }
+
+    // ANCHOR: tell
+    fn tell(&mut self, state: State) -> Result<(), DeviceError> {
+        let path = &self.device.path;
+        Store::shared().transaction(|store| {
+            // A folder that was removed must not come back because of us.
+            store.read(&format!("{path}/state"))?;
+            for (key, value) in &self.details {
+                store.write(&format!("{path}/{key}"), value.as_bytes())?;
+            }
+            store.write(&format!("{path}/state"), state.number().to_string().as_bytes())
+        })?;
+        self.details.clear();
+        Ok(())
+    }
+    // ANCHOR_END: tell
+
+    fn complain(&mut self, error: DeviceError) {
+        let Device { kind, name, path, .. } = &self.device;
+        log::warn!("{kind} {name}: {error}");
+        // Where Linux's frontends write, too; whether it works changes nothing.
+        let _ = Store::shared().write(&format!("error/{path}/error"), error.to_string().as_bytes());
+    }
+}
