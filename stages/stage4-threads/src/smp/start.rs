@@ -128,6 +128,7 @@ fn start(id: u32) -> Result<(), StartError> {
     };
     let mut context = Box::new(VcpuContext::zeroed());
     context::fill(&mut context, &start);
+    context.debug = console::bedrock::debug_registers();
     let address = (&raw const *context).expose_provenance() as u64;
     // SAFETY: Xen copies the context. The vCPU begins on a stack of its own, with everything set that it needs.
     unsafe { hypercall(number::VCPU_OP, [VCPUOP_INITIALISE, id.into(), address, 0]) }?;
