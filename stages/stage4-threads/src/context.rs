@@ -133,9 +133,9 @@ mod tests {
             unsafe { (*this).sum = number };
             // SAFETY: as above.
             let own = unsafe { (*this).own };
-            // SAFETY: the adder was prepared, or has saved its registers.
-            let main = unsafe { &raw mut (*this).main };
             // SAFETY: as above.
+            let main = unsafe { &raw mut (*this).main };
+            // SAFETY: the adder was prepared, or has saved its registers.
             unsafe { switch(main, own) };
             // SAFETY: as above.
             assert_eq!(unsafe { (*this).sum }, sum);
