@@ -32,7 +32,7 @@ pub fn retry(rng: &mut Rng) -> Vec<Row> {
         calls.join(",")
     };
     let in_body = |at: u32| if at < conflicts { 'a' } else { 'c' };
-    let in_turn = |at: u32| if at < conflicts && at % 2 == 0 { 'a' } else { 'c' };
+    let in_turn = |at: u32| if at < conflicts && at.is_multiple_of(2) { 'a' } else { 'c' };
     let what = |how: &str| format!("{conflicts} conflicts {how}, of {attempts} attempts");
     vec![
         row(&what("at the commit"), "commit", value, &calls(conflicts + 1, &|_| 'c')),
