@@ -7,21 +7,18 @@ use console::boot_info::CommandLine;
 use console::println;
 
 use crate::cpu_set::CpuSet;
-use crate::thread::{self, JoinHandle};
+use crate::thread::{self, Builder, JoinHandle};
 use crate::time::now;
 
 const AT_A_TIME: u64 = 10;
-const SETTLE: Duration = Duration::from_millis(200);
 
 /// Makes and joins `count=` threads, and compares the memory before and after.
 pub(super) fn spawn(command_line: CommandLine<'_>) {
     let count = super::number(command_line, "count", 1000);
     // So that what is made once, and kept, is there: lists, for more threads than there will be at a time, since other
     // vCPUs may not have freed the last round's when the next begins.
-    // Each vCPU has timers of its own, so this thread stays where it has slept once.
-    thread::current().set_affinity(CpuSet::one(0));
     round(0, 4 * AT_A_TIME);
-    thread::sleep(SETTLE);
+    warm_up();
     let before = used();
     let start = now();
     let mut sum = 0;
@@ -34,8 +31,18 @@ pub(super) fn spawn(command_line: CommandLine<'_>) {
     let took = now().since(start);
     println!("{count} threads made and joined, {} us each", took.as_micros() / u128::from(count.max(1)));
     println!("sum {sum}, expected {}", (0..count).sum::<u64>());
-    thread::sleep(SETTLE); // another vCPU may be about to free the last ones
+    thread::sleep(Duration::from_millis(200)); // another vCPU may be about to free the last ones
     println!("lost: {} bytes", used() - before);
+}
+
+/// Has every vCPU use a timer once: its queue is made then, and kept.
+fn warm_up() {
+    for cpu in crate::smp::online().iter() {
+        let there = Builder::new().affinity(CpuSet::one(cpu));
+        if let Ok(sleeper) = there.spawn(|| thread::sleep(Duration::from_millis(1))) {
+            sleeper.join();
+        }
+    }
 }
 
 fn round(first: u64, count: u64) -> u64 {
