@@ -6,8 +6,8 @@ cd "$(dirname "$0")/.."
 
 # The console from the banner on, as `cargo harness run` shows it. A guest that crashes on purpose ends in status 3.
 record() {
-    local name=$1; shift
-    { NO_COLOR=1 cargo --quiet harness run stage1 --solution "$@" </dev/null 2>&1 || [ $? -eq 3 ]; } |
+    local name=$1 stage=$2; shift 2
+    { NO_COLOR=1 cargo --quiet harness run "$stage" --solution "$@" </dev/null 2>&1 || [ $? -eq 3 ]; } |
         tr -d '\r' | sed -n '/^Stardust/,$p' >"book/src/runs/$name.txt"
     [ -s "book/src/runs/$name.txt" ] || { echo "$name: the guest said nothing" >&2; exit 1; }
 }
@@ -39,10 +39,13 @@ picture() {
         }'
 }
 
-record hello
-record page-fault --cmdline app=fault
-record overflow --cmdline 'app=fault fault=stack'
-record panic --cmdline app=panic
+record hello stage1
+record page-fault stage1 --cmdline app=fault
+record overflow stage1 --cmdline 'app=fault fault=stack'
+record panic stage1 --cmdline app=panic
+record handler-fault stage3 --cmdline 'app=exception exception=interrupt'
+record log stage3 --cmdline app=time
 picture "cargo harness run stage1 --solution --cmdline app=fault" <book/src/runs/page-fault.txt >book/src/images/console.svg
 
 cargo --quiet harness bench --counted --plot book/src/images/bench.svg >book/src/runs/bench.txt
+cargo --quiet harness bench --counted --alone --memory 4096 --runs 2 >book/src/runs/bench-4-gib.txt

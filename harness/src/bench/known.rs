@@ -60,6 +60,24 @@ pub const ALL: &[Known] = &[
     beside("event-loop-back", "event sent to handler begun", "signal-to-handler"),
     plain("timer-set-cancel", "a timer, set and cancelled"),
     beside("timer-lateness", "lateness of a 1 ms timer", "sleep-lateness"),
+    Known {
+        name: "thread-switch",
+        title: "a thread yields to another",
+        linux: Some("futex-hand-over"),
+        aims: &[Aim::Instructions(250), Aim::OfLinux(0.2)],
+    },
+    plain("thread-switch-preemptive", "a thread's slice ends"),
+    beside("thread-hand-over", "a turn by semaphore", "pipe-hand-over"),
+    plain("mutex-lock-unlock", "a free mutex, locked and unlocked"),
+    beside("mutex-hand-over", "a mutex to a thread that waits", "futex-hand-over"),
+    beside("thread-spawn-join", "a thread, begun and joined", "thread-spawn-join"),
+    Known {
+        name: "task-wake",
+        title: "a task woken to its being polled",
+        linux: None,
+        aims: &[Aim::Instructions(150)],
+    },
+    plain("ipi-wake", "a thread on another vCPU, woken"),
 ];
 
 /// What is known of `name`.

@@ -22,9 +22,10 @@ pub struct Bench {
     /// Leave out the Linux guest, which takes longest.
     #[arg(long)]
     pub alone: bool,
-    /// The guest's memory, in MiB; what the stage's checks give it, if not told.
-    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(4..=LARGE_HOST_MIB))]
-    pub memory: Option<u64>,
+    /// The guest's memory, in MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 32,
+          value_parser = clap::value_parser!(u64).range(4..=LARGE_HOST_MIB))]
+    pub memory: u64,
     /// How often to boot.
     #[arg(long, value_name = "COUNT", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub runs: u32,
@@ -41,12 +42,12 @@ pub struct Bench {
 
 /// `harness soak`.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  cargo harness soak                 all of them, in full: an hour or so\n  \
+#[command(after_help = "Examples:\n  cargo harness soak                 all of them, in full: half an hour or so\n  \
     cargo harness soak console         one of them\n  \
     cargo harness soak --scale 1       a hundredth of everything: what CI does\n\n\
     Exit status: 0 when all held, 1 when one did not.")]
 pub struct Soak {
-    /// Which ones: console, create, reboot, events. All of them, if none is named.
+    /// Which ones: console, create, reboot, events, threads. All of them, if none is named.
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
     /// Do so much of each, in percent.

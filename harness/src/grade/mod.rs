@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::check::hidden::{Hidden, conceal};
 use crate::check::results::{Results, Status};
 use crate::check::submission::{Submission, check_submission};
-use crate::check::{Bench, Request};
+use crate::check::{Bench, Request, check_on};
 use crate::cli;
 use crate::course::{Course, Selection, Stage};
 use crate::error::{Context, Error, Kind, Result};
@@ -213,9 +213,14 @@ impl Class<'_> {
             Ok((exercise.id.clone(), std::fs::read_to_string(&path).on("read", &path)?))
         });
         let submission = Submission::of("the references", files.collect::<Result<_>>()?);
-        let request = Request { references: BTreeSet::new(), ..self.request(".references", self.seed) };
+        let request = Request {
+            submission: Some(&submission),
+            host_tests: false,
+            references: BTreeSet::new(),
+            ..self.request(".references", self.seed)
+        };
         let mut bench = Bench::new(&self.app, self.app.scale(self.arguments.timeout_scale));
-        let results = check_submission(&mut bench, &request, &submission)?;
+        let results = check_on(&mut bench, &request)?;
         let exercises = results.exercises.iter();
         let mut checks = exercises.flat_map(|exercise| exercise.checks.iter().map(move |check| (exercise, check)));
         let Some((exercise, check)) = checks.find(|(_, check)| {

@@ -72,6 +72,14 @@ pub const ALL: &[Soak] = &[
         unit: "events",
         run: in_guest::events,
     },
+    Soak {
+        name: "threads",
+        title: "threads begin and end, and nothing of them is left",
+        stage: "stage4",
+        count: 100_000,
+        unit: "threads",
+        run: in_guest::threads,
+    },
 ];
 
 /// What a soak works on: a test host, and the stage's image in it.

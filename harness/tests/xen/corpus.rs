@@ -74,7 +74,10 @@ fn mark_all(times: usize) {
             let expected: Expected = toml::from_str(&text).unwrap();
             let results = mark(&mut bench, stage, folder, &expected);
             println!("{number} {name}: {:.1} s", start.elapsed().as_secs_f64());
-            let found = differences(&expected, &results).map(|text| format!("{name} ({}): {text}", expected.why));
+            let found: Vec<String> = differences(&expected, &results)
+                .map(|text| format!("{name} ({}): {text}", expected.why))
+                .inspect(|text| println!("WRONG {text}"))
+                .collect();
             problems.lock().unwrap().extend(found);
         }
     };

@@ -171,7 +171,9 @@ fn a_stage_shows_what_it_adds() {
     let checkout = Checkout::new();
     let said = checkout.run(&["diff", "0", "1"]).with(0).stdout;
     assert!(said.contains("1a ring.rs "), "{said}");
-    assert!(checkout.run(&["diff", "1", "2"]).with(64).stderr.contains("there is no stage 2"));
+    let said = checkout.run(&["diff", "1", "2"]).with(0).stdout;
+    assert!(said.contains("2a ") && !said.contains("1a "), "{said}");
+    assert!(checkout.run(&["diff", "1", "9"]).with(64).stderr.contains("there is no stage 9"));
     assert!(checkout.run(&["diff", "1", "1"]).with(64).stderr.contains("does not come after"));
 }
 
@@ -187,7 +189,8 @@ fn a_check_is_remembered_until_its_file_changes() {
         line.split("  ").filter(|word| !word.is_empty()).nth(1).unwrap().trim().to_owned()
     };
     assert_eq!([state("1a"), state("1b"), state("1.live")], ["passed", "not begun", "not begun"]);
-    assert!(lab.run(&["list"]).stdout.contains("1 of 3 exercises, 30 of 100 points"));
+    let said = lab.run(&["list"]).stdout;
+    assert!(said.contains("\n1 of ") && said.contains(" exercises, 30 of "), "{said}");
     assert!(lab.run(&["solution", "1a"]).with(0).stdout.contains("pub fn write"));
     lab.change("ring.rs", "pub fn write(", "\npub fn write(");
     assert_eq!(state("1a"), "stale");
@@ -296,7 +299,7 @@ fn watch_checks_what_is_saved_and_answers_keys() {
     watch.until("q quit");
     lab.solve("ring.rs");
     let said = watch.until("q quit").join("\n");
-    assert!(said.contains("30 of 30 points") && said.contains("watching 1a: 1 of 3 exercises"), "{said}");
+    assert!(said.contains("30 of 30 points") && said.contains("watching 1a: 1 of "), "{said}");
     let next = "next: edit stages/stage1-console/src/start_info.rs, then `cargo harness check 1b`";
     assert!(said.contains(next), "{said}");
     // A remark at the end is no other image.

@@ -85,6 +85,7 @@ pub fn boot(entry: &Entry) -> &'static Boot {
     let boot = prepare(entry);
     SHOWN.call_once(|| {
         banner(entry.name, boot);
+        bench::TO_BANNER.reached();
         let start_info = &boot.start_info;
         log::debug!("{} page table pages at {:#x}", start_info.nr_pt_frames, start_info.pt_base);
         log::debug!("list of machine frames at {:#x}", start_info.mfn_list);

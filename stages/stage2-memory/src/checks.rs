@@ -16,6 +16,7 @@ use fastrand::Rng;
 
 mod frames;
 mod growth;
+mod hidden;
 mod tables;
 
 /// Runs all checks. Returns the word that the live console is to say.
@@ -24,6 +25,7 @@ pub fn run(reporter: Reporter) -> [u8; 8] {
     frames::run(&reporter);
     tables::run(&reporter);
     growth::run(&reporter);
+    hidden::run(&reporter);
     reporter.done();
     word
 }

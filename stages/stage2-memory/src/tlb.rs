@@ -20,7 +20,8 @@ pub fn flush(range: Range<u64>) {
     flush(range);
 }
 
-/// Replaces the way to flush.
+/// Replaces the way to flush. It may be called with events masked and a lock held, so it must not wait for anything
+/// that another vCPU does in a handler.
 pub fn set_flush(flush: fn(Range<u64>)) {
     *FLUSH.lock() = flush;
 }

@@ -6,10 +6,13 @@
 //! Invariant: nothing here judges. The exercises run on objects made for the purpose first, and events are masked but
 //! where a check is about them: a broken scan costs its own checks and no others.
 
+use core::fmt;
+
 use console::bedrock::Reporter;
 use fastrand::Rng;
 
 mod clock;
+mod hidden;
 mod live;
 mod scan;
 mod timers;
@@ -22,6 +25,7 @@ pub fn run(reporter: Reporter, start_info: &[u8]) -> [u8; 8] {
     clock::run(&reporter);
     live::time(&reporter, start_info);
     timers::run(&reporter);
+    hidden::run(&reporter);
     reporter.done();
     word
 }
@@ -31,6 +35,18 @@ pub fn run(reporter: Reporter, start_info: &[u8]) -> [u8; 8] {
 /// Draws: eight times `rng.lowercase()`.
 fn live_word(rng: &mut Rng) -> [u8; 8] {
     core::array::from_fn(|_| rng.lowercase() as u8)
+}
+
+/// Shows what an iterator gives with commas between; `-` for nothing.
+struct List<I>(I);
+
+impl<I: Iterator<Item: fmt::Display> + Clone> fmt::Display for List<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut items = self.0.clone();
+        let Some(first) = items.next() else { return f.write_str("-") };
+        write!(f, "{first}")?;
+        items.try_for_each(|item| write!(f, ",{item}"))
+    }
 }
 
 /// One number for many: FNV-1a, 64 bits, over numbers of eight bytes each, the low byte first.

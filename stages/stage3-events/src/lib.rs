@@ -96,6 +96,7 @@ pub fn prepare(entry: &Entry) -> &'static Boot {
     UP.call_once(|| {
         report::set_hooks(&HOOKS);
         bring_up(&boot.start_info);
+        clock::start();
         cpu::restore_events(false);
         stamp::start();
     });

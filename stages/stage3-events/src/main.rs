@@ -9,7 +9,6 @@ console::entry!("stage 3: events", start);
 
 #[cfg(guest)]
 #[cfg_attr(not(feature = "checks"), allow(unused_mut, reason = "checks take their reporter out of it"))]
-// ANCHOR: start
 fn start(mut entry: console::Entry) {
     #[cfg(feature = "checks")]
     let word = entry.reporter.take().map(|reporter| checks::run(reporter, entry.start_info));
@@ -23,7 +22,6 @@ fn start(mut entry: console::Entry) {
 
     console::demo::run(boot, &[console::demo::DEMOS, events::memory::DEMOS, events::DEMOS]);
 }
-// ANCHOR_END: start
 
 /// Says the word once the kernel has slept: that takes the scan, the clock and the timers.
 #[cfg(all(guest, feature = "checks"))]

@@ -59,7 +59,7 @@ impl Vcpu {
             handling: AtomicU32::new(0),
             in_upcall: AtomicBool::new(false),
             upcalls: AtomicU64::new(0),
-            timers: Timers::new(),
+            timers: Timers::new(id),
         }
     }
 

@@ -15,6 +15,7 @@ use core::fmt;
 use console::bedrock::Reporter;
 use fastrand::Rng;
 
+mod hidden;
 mod locks;
 mod run_queue;
 mod switch;
@@ -29,6 +30,7 @@ pub fn run(reporter: Reporter, entry: &console::Entry) -> [u8; 8] {
     locks::run(&reporter);
     together::run(&reporter, entry);
     vcpu_context::run(&reporter);
+    hidden::run(&reporter);
     reporter.done();
     word
 }

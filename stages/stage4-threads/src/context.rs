@@ -133,8 +133,10 @@ mod tests {
             unsafe { (*this).sum = number };
             // SAFETY: as above.
             let own = unsafe { (*this).own };
+            // SAFETY: as above.
+            let main = unsafe { &raw mut (*this).main };
             // SAFETY: the adder was prepared, or has saved its registers.
-            unsafe { switch(&raw mut (*this).main, own) };
+            unsafe { switch(main, own) };
             // SAFETY: as above.
             assert_eq!(unsafe { (*this).sum }, sum);
         }

@@ -20,6 +20,8 @@ extern crate std;
 pub use console::{self, lab_todo};
 pub use {events, memory};
 
+#[cfg(not(loom))]
+mod bench;
 pub mod context;
 pub mod cpu_set;
 #[cfg(not(loom))]

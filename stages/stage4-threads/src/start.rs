@@ -5,7 +5,7 @@
 use console::{Boot, Entry};
 
 use crate::thread::SpawnError;
-use crate::{report, scheduler, smp, sync, thread};
+use crate::{bench, report, scheduler, smp, sync, thread};
 
 // ANCHOR: boot
 /// Brings up the stages below, makes a thread of what runs, and starts the other vCPUs.
@@ -35,6 +35,10 @@ pub fn prepare(entry: &Entry) {
             panic!("there can be no threads: {error}");
         }
         smp::start_all();
+        console::bench::register(bench::BENCHMARKS);
+        if smp::online().iter().count() > 1 {
+            console::bench::register(bench::ACROSS);
+        }
     });
 }
 

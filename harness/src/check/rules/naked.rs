@@ -27,15 +27,13 @@ pub fn check(tokens: TokenStream, found: &mut Vec<Violation>) {
     for (index, token) in tokens.iter().enumerate() {
         let after = |distance: usize| tokens.get(index + distance).map(ToString::to_string).unwrap_or_default();
         match token {
-            TokenTree::Ident(name) if name == "unsafe" => {
-                if !(after(1) == "(naked)" || after(1) == "extern" || after(1) == "fn") {
-                    found.push(Violation::new(name.span(), "unsafe", UNSAFE));
-                }
+            TokenTree::Ident(name) if name == "unsafe" && !["(naked)", "extern", "fn"].contains(&after(1).as_str()) => {
+                found.push(Violation::new(name.span(), "unsafe", UNSAFE));
             }
-            TokenTree::Ident(name) if name == "extern" => {
-                if !(["\"sysv64\"", "\"C\""].contains(&after(1).as_str()) && after(2) == "fn") {
-                    found.push(Violation::new(name.span(), "extern", EXTERN));
-                }
+            TokenTree::Ident(name)
+                if name == "extern" && !(["\"sysv64\"", "\"C\""].contains(&after(1).as_str()) && after(2) == "fn") =>
+            {
+                found.push(Violation::new(name.span(), "extern", EXTERN));
             }
             TokenTree::Ident(name) if name == "naked_asm" => match tokens.get(index + 2) {
                 Some(TokenTree::Group(group)) if after(1) == "!" && group.delimiter() == Delimiter::Parenthesis => {

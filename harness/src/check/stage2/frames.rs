@@ -67,11 +67,11 @@ pub fn fits(rng: &mut Rng) -> Vec<Row> {
         memory.set(start, length, true);
     }
     let mut rows = Vec::new();
-    for number in 1..=8 {
-        let count = rng.u64(1..=33);
+    for number in 0..8_u32 {
+        let count = if number.is_multiple_of(2) { 1 << rng.u32(..=number.min(5)) } else { rng.u64(1..=33) };
         let before = memory.shown();
         let first = shown(memory.allocate(count));
-        let what = format!("run {number}, of {count} frames, out of the blocks {before}");
+        let what = format!("run {}, of {count} frames, out of the blocks {before}", number + 1);
         rows.push(Row::new(what).is("count", count).is("first", first));
     }
     rows.push(Row::new("the blocks that are left").is("blocks", memory.shown()));

@@ -1,6 +1,6 @@
 //! Exercise 3b: which time `clock::scale`, `read` and `latest` have to find.
 
-use super::digest;
+use super::list;
 use crate::check::expect::Row;
 use fastrand::Rng;
 
@@ -83,5 +83,5 @@ pub fn latest(rng: &mut Rng) -> Vec<Row> {
         kept = kept.max(rng.u64(..1 << 41));
         returned.push(kept);
     }
-    vec![Row::new("16 readings, of which some go backward").is("digest", digest(returned)).is("kept", kept)]
+    vec![Row::new("16 readings, of which some go backward").is("returned", list(returned)).is("kept", kept)]
 }

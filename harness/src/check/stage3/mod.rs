@@ -34,6 +34,12 @@ pub fn expected(check: &str, seed: u64, _: &Facts) -> Vec<Row> {
     }
 }
 
+/// Numbers with commas between, as the guest shows them; `-` for none.
+fn list(items: impl IntoIterator<Item = impl ToString>) -> String {
+    let texts: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
+    if texts.is_empty() { "-".to_owned() } else { texts.join(",") }
+}
+
 /// One number for many: FNV-1a, 64 bits, over numbers of eight bytes each, the low byte first.
 fn digest(numbers: impl IntoIterator<Item = u64>) -> String {
     let bytes = numbers.into_iter().flat_map(u64::to_le_bytes);

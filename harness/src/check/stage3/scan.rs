@@ -1,6 +1,6 @@
 //! Exercise 3a: which ports `pending::scan` has to deliver, and how often.
 
-use super::digest;
+use super::list;
 use crate::check::expect::Row;
 use fastrand::Rng;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,11 +9,9 @@ const EDGES: [u32; 8] = [1, 31, 32, 63, 64, 1023, 1024, 4095];
 
 /// The record of a scan: how often each port has to be delivered, and which stay pending.
 fn row(what: &str, case: &str, delivered: &BTreeMap<u32, u64>, left: &BTreeSet<u32>) -> Row {
-    let counts = (0..4096).map(|port| delivered.get(&port).copied().unwrap_or(0));
-    let bits = |word: u32| (0..64).filter(|bit| left.contains(&(64 * word + bit))).map(|bit| 1_u64 << bit).sum();
-    let row = Row::new(what).is("case", case).is("deliveries", delivered.values().sum::<u64>());
-    let row = row.is("digest", digest(counts)).is("left", left.len());
-    row.is("left_digest", digest((0..64).map(bits))).is("flag", 0).is("selector", 0)
+    let times = |(port, count): (&u32, &u64)| if *count == 1 { port.to_string() } else { format!("{port}*{count}") };
+    let row = Row::new(what).is("case", case).is("delivered", list(delivered.iter().map(times)));
+    row.is("left", list(left)).is("flag", 0).is("selector", 0)
 }
 
 fn once(ports: impl IntoIterator<Item = u32>) -> BTreeMap<u32, u64> {
@@ -43,7 +41,7 @@ pub fn masked(rng: &mut Rng) -> Vec<Row> {
     let free = raised.difference(&disabled).copied();
     let first = row("ports of which some are masked or another vCPU's", "disabled", &once(free), &disabled);
     let pair = Row::new("a port that the handler of another one of its word masks");
-    let pair = pair.is("case", "handler").is("deliveries", 1).is("left", 1).is("flag", 0).is("selector", 0);
+    let pair = pair.is("case", "handler").is("deliveries", 1).is("left", 1);
     vec![first, pair]
 }
 

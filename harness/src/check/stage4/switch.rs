@@ -55,7 +55,7 @@ pub fn many(rng: &mut Rng) -> Vec<Row> {
     let all: Vec<u64> = (0..turns as u64)
         .map(|turn| {
             let number = &mut numbers[rng.usize(..stacks)];
-            *number = (*number << 7 | *number >> 57) ^ turn.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            *number = number.rotate_left(7) ^ turn.wrapping_mul(0x9e37_79b9_7f4a_7c15);
             *number
         })
         .collect();

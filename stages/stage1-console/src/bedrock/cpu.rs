@@ -22,7 +22,7 @@ pub const VCPU_INFO_SIZE: usize = 64;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(usize)]
 pub enum Slot {
-    /// Stage 2: nothing yet.
+    /// Stage 2: the blocks of the heap that this vCPU has at hand.
     Memory,
     /// Stage 3: nothing yet.
     Events,

@@ -11,8 +11,8 @@ use crate::types::Port;
 use crate::xen;
 
 pub(super) const BENCHMARKS: &[Benchmark] = &[
-    Benchmark { name: "boot-to-banner", run: |bencher| bencher.sample(TO_BANNER.ticks()) },
-    Benchmark { name: "boot-to-main", run: |bencher| bencher.sample(TO_MAIN.ticks()) },
+    Benchmark { name: "boot-to-banner", run: |bencher| TO_BANNER.sample(bencher) },
+    Benchmark { name: "boot-to-main", run: |bencher| TO_MAIN.sample(bencher) },
     Benchmark { name: "loop-of-2001", run: |bencher| bencher.iter(loop_of_2001) },
     Benchmark { name: "hypercall", run: |bencher| bencher.iter(xen::version) },
     Benchmark { name: "event-send-refused", run: |bencher| bencher.iter(|| xen::notify(Port(0))) },

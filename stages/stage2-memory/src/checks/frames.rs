@@ -30,9 +30,10 @@ pub fn run(reporter: &Reporter) {
 // ANCHOR: fits
 /// Runs taken from a set with blocks of several sizes.
 ///
-/// Draws: twelve times, `index` from 0 on: `start = 80 * index + rng.u64(..30)`; `length = rng.u64(1..=40)`: the frames
-/// that are free, of 1024. Then eight times `count = rng.u64(1..=33)`. Records for each `count` and `first` (`none` if
-/// there is none). At last `blocks`: see [`Blocks`].
+/// Draws: twelve times, `index` from 0 on: `start = 80 * index + rng.u64(..30)`; `length = rng.u64(1..=40)`: the
+/// frames that are free, of 1024. Then eight times, `number` from 0 on: `count = 1 << rng.u32(..=number.min(5))` if
+/// number is even, else `rng.u64(1..=33)`. Records for each `count` and `first` (`none` if there is none). At last
+/// `blocks`: see [`Blocks`].
 fn fits(rng: &mut Rng, record: &Record) {
     let mut words = [0; WORDS];
     let mut free = [false; 1024];
@@ -42,8 +43,8 @@ fn fits(rng: &mut Rng, record: &Record) {
         free[start..start + length].fill(true);
     }
     let mut set = Noted::new(&mut words, &free);
-    for _ in 0..8 {
-        let count = rng.u64(1..=33);
+    for number in 0..8_u32 {
+        let count = if number.is_multiple_of(2) { 1 << rng.u32(..=number.min(5)) } else { rng.u64(1..=33) };
         let first = free_blocks::allocate(&mut set, count);
         record.saw(format_args!("count={count} first={}", Answer(first)));
     }

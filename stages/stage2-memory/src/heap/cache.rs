@@ -40,8 +40,23 @@ unsafe impl Sync for Cache {}
 
 static FIRST: AtomicPtr<Cache> = AtomicPtr::new(ptr::null_mut());
 
+/// Blocks that a list of each class may hold.
+static MOST: [usize; CLASSES] = {
+    let mut most = [4; CLASSES];
+    let mut class = 0;
+    while class < CLASSES {
+        let blocks = MOST_BYTES / classes::size(class);
+        if blocks > most[class] {
+            most[class] = if blocks < MOST_BLOCKS { blocks } else { MOST_BLOCKS };
+        }
+        class += 1;
+    }
+    most
+};
+
+#[inline]
 fn most(class: usize) -> usize {
-    (MOST_BYTES / classes::size(class)).clamp(4, MOST_BLOCKS)
+    MOST[class]
 }
 
 // ANCHOR: allocate

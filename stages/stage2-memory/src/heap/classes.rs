@@ -47,7 +47,7 @@ fn aligned(class: usize, align: usize) -> Option<usize> {
 
 /// Bytes in a block.
 #[inline]
-pub fn size(class: usize) -> usize {
+pub const fn size(class: usize) -> usize {
     SIZES[class]
 }
 

@@ -51,13 +51,7 @@ unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         match classes::of(layout) {
             Some(class) if !is_watched() => cache::allocate(class),
-            Some(class) => watch::taken(slab::allocate(class), classes::size(class)),
-            None => {
-                let block = base::allocate_counted(layout);
-                // SAFETY: the block is new, and so long.
-                unsafe { watch::fill(block, layout.size(), watch::NEW) };
-                block
-            }
+            class => allocate_slowly(class, layout),
         }
     }
 
@@ -66,19 +60,8 @@ unsafe impl GlobalAlloc for Heap {
         match classes::of(layout) {
             // SAFETY: by the caller's promise, the block came from here, with this layout.
             Some(class) if !is_watched() => unsafe { cache::free(class, block) },
-            Some(class) => {
-                slab::assert_in_use(block);
-                // SAFETY: as above, and it is in use.
-                unsafe { watch::fill(block, classes::size(class), watch::FREED) };
-                // SAFETY: as above.
-                unsafe { slab::free(block) };
-            }
-            None => {
-                // SAFETY: as above.
-                unsafe { watch::fill(block, layout.size(), watch::FREED) };
-                // SAFETY: as above.
-                unsafe { base::free_counted(block, layout) };
-            }
+            // SAFETY: as above.
+            class => unsafe { free_slowly(class, block, layout) },
         }
     }
 
@@ -99,6 +82,45 @@ unsafe impl GlobalAlloc for Heap {
             unsafe { self.dealloc(block, layout) };
         }
         moved
+    }
+}
+
+/// Takes a block that is watched, or large. Out of line, so that the usual way needs few registers.
+#[cold]
+#[inline(never)]
+fn allocate_slowly(class: Option<usize>, layout: Layout) -> *mut u8 {
+    match class {
+        Some(class) => watch::taken(slab::allocate(class), classes::size(class)),
+        None => {
+            let block = base::allocate_counted(layout);
+            // SAFETY: the block is new, and so long.
+            unsafe { watch::fill(block, layout.size(), watch::NEW) };
+            block
+        }
+    }
+}
+
+/// Gives such a block back.
+///
+/// # Safety
+/// As [`GlobalAlloc::dealloc`].
+#[cold]
+#[inline(never)]
+unsafe fn free_slowly(class: Option<usize>, block: *mut u8, layout: Layout) {
+    match class {
+        Some(class) => {
+            slab::assert_in_use(block);
+            // SAFETY: by the caller's promise, it is so long, and in use.
+            unsafe { watch::fill(block, classes::size(class), watch::FREED) };
+            // SAFETY: as above.
+            unsafe { slab::free(block) };
+        }
+        None => {
+            // SAFETY: as above.
+            unsafe { watch::fill(block, layout.size(), watch::FREED) };
+            // SAFETY: as above.
+            unsafe { base::free_counted(block, layout) };
+        }
     }
 }
 

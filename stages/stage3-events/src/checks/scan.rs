@@ -2,13 +2,14 @@
 //! moments.
 
 use core::cell::RefCell;
+use core::fmt;
 
 use console::bedrock::{Record, Reporter};
 use console::types::Port;
 use events::pending::{self, PORTS, PendingPorts, WORDS};
 use fastrand::Rng;
 
-use super::Digest;
+use super::List;
 
 /// The ports at the ends of something.
 const EDGES: [u32; 8] = [1, 31, 32, 63, 64, 1023, 1024, 4095];
@@ -21,7 +22,6 @@ pub fn run(reporter: &Reporter) {
     reporter.check("3a.order", order);
 }
 
-// ANCHOR: ports
 /// Ports at the ends of words and of the whole, and some between.
 ///
 /// Draws: `count = rng.usize(5..=20)`; `count` times `rng.u32(1..4096)`. Raises 1, 31, 32, 63, 64, 1023, 1024, 4095 and
@@ -41,13 +41,13 @@ fn ports(rng: &mut Rng, record: &Record) {
     scan(&noted);
     noted.borrow().record(record, "none");
 }
-// ANCHOR_END: ports
 
 /// Ports that are masked, or another vCPU's, and one that a handler masks.
 ///
 /// Draws: 24 times `rng.u32(1..4096)`, a port that is raised, and `rng.u8(..3)`: with 1 it is masked afterwards, with 2
 /// it is another vCPU's. Then `word = rng.u32(..64)`; `low = rng.u32(1..31)`; `high = rng.u32(32..64)`:
-/// `case=handler` raises ports `64 * word + low` and `64 * word + high`, and whichever is delivered first masks the other.
+/// `case=handler` raises ports `64 * word + low` and `64 * word + high`, and whichever is delivered first masks the other;
+/// it records `deliveries` and `left`, how many.
 fn masked(rng: &mut Rng, record: &Record) {
     let noted = RefCell::new(Noted::new());
     for _ in 0..24 {
@@ -65,7 +65,10 @@ fn masked(rng: &mut Rng, record: &Record) {
     let noted = RefCell::new(Noted { mask_other: Some(pair), ..Noted::new() });
     pair.iter().for_each(|port| noted.borrow_mut().raise(*port));
     scan(&noted);
-    noted.borrow().record(record, "handler");
+    let noted = noted.borrow();
+    let deliveries: u32 = noted.deliveries.iter().map(|count| u32::from(*count)).sum();
+    let left: u32 = noted.pending.iter().map(|word| word.count_ones()).sum();
+    record.saw(format_args!("case=handler deliveries={deliveries} left={left}"));
 }
 
 /// Events that come while others are taken.
@@ -202,19 +205,29 @@ impl Noted {
         }
     }
 
-    /// Records `deliveries`, how many there were; `digest` of how often each port was delivered, from 0 to 4095;
-    /// `left`, how many ports are pending still, and `left_digest` of the pending words; `flag` and `selector`.
+    /// Records `delivered`, the ports in rising order, each with `*` and how often if that was more than once; `left`, those
+    /// that are still pending; `flag` and `selector`.
     fn record(&self, record: &Record, case: &str) {
-        let (mut digest, mut left_digest) = (Digest::new(), Digest::new());
-        self.deliveries.iter().for_each(|count| digest.add((*count).into()));
-        self.pending.iter().for_each(|word| left_digest.add(*word));
-        let deliveries: u32 = self.deliveries.iter().map(|count| u32::from(*count)).sum();
-        let left: u32 = self.pending.iter().map(|word| word.count_ones()).sum();
-        let (digest, left_digest, flag, selector) = (digest.0, left_digest.0, u8::from(self.flag), self.selector);
-        record.saw(format_args!(
-            "case={case} deliveries={deliveries} digest={digest:016x} left={left} left_digest={left_digest:016x} \
-             flag={flag} selector={selector}"
-        ));
+        let delivered = (0..PORTS).zip(&self.deliveries).filter(|(_, count)| **count > 0);
+        let delivered = List(delivered.map(|(port, count)| Times(port, *count)));
+        let left = List((0..PORTS).filter(|port| {
+            let (word, bit) = place(*port);
+            self.pending[word] & bit != 0
+        }));
+        let (flag, selector) = (u8::from(self.flag), self.selector);
+        record.saw(format_args!("case={case} delivered={delivered} left={left} flag={flag} selector={selector}"));
+    }
+}
+
+/// A port, and how often it was delivered.
+struct Times(u32, u8);
+
+impl fmt::Display for Times {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self(port, 1) => write!(f, "{port}"),
+            Self(port, count) => write!(f, "{port}*{count}"),
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! Checks of exercise 3c: `timer_heap::insert`, `remove` and `pop_due` on a heap that counts.
 
 use core::cell::Cell;
+use core::fmt;
 
 use console::bedrock::{Record, Reporter};
 use events::timer_heap::{self, Entry, TimerHeap};
 use fastrand::Rng;
 
-use super::Digest;
+use super::{Digest, List};
 
 /// The most entries of any check.
 const MOST: usize = 256;
@@ -22,16 +23,15 @@ pub fn run(reporter: &Reporter) {
 
 /// Entries, of which many are due at the same time, come out in their order.
 ///
-/// Draws: `count = rng.usize(20..=60)`; `count` times `rng.u64(1..=20)`, the deadlines. Records `count` and `digest` of
-/// what [`drain`] finds, and `broken`: see [`Heap::broken`].
+/// Draws: `count = rng.usize(20..=60)`; `count` times `rng.u64(1..=20)`, the deadlines. Records `broken`, see
+/// [`Heap::broken`], and `order`: what comes out, as deadline, colon and sequence number.
 fn order(rng: &mut Rng, record: &Record) {
     let mut heap = Heap::new();
     for _ in 0..rng.usize(20..=60) {
         heap.add(rng.u64(1..=20));
     }
     let broken = heap.broken();
-    let (count, digest) = drain(&mut heap);
-    record.saw(format_args!("count={count} digest={digest:016x} broken={broken}"));
+    record.saw(format_args!("broken={broken} order={}", Drained::new(&mut heap)));
 }
 
 /// Nothing comes out before its time.
@@ -56,8 +56,8 @@ fn due(rng: &mut Rng, record: &Record) {
 ///
 /// `case=some`. Draws: `count = rng.usize(40..=60)`; `count` times `rng.u64(1..=1000)`, the deadlines; then
 /// `rng.shuffle` of the slots, in an array of 60 `u32` of which the first `count` take part. The first 20 of them are
-/// removed. Records `wrong`, how often another entry than that came out; `broken` after each, added up; `count` and
-/// `digest` of the rest.
+/// removed. Records `wrong`, how often another entry than that came out; `broken` after each, added up; and
+/// the `order` of the rest.
 /// `case=rise`. Draws: `low = rng.u64(1..100)`; `high = rng.u64(1000..2000)`. Inserts deadlines low, high, low + 1, high + 1,
 /// high + 2, low + 2, low + 3 and removes the fourth. Records the same.
 /// `case=none`: removes at the place behind the last of that. Records `some`: 1 if an entry came out; `count`.
@@ -74,8 +74,7 @@ fn remove(rng: &mut Rng, record: &Record) {
         wrong += u32::from(!heap.take_out(*slot));
         broken += heap.broken();
     }
-    let (count, digest) = drain(&mut heap);
-    record.saw(format_args!("case=some wrong={wrong} broken={broken} count={count} digest={digest:016x}"));
+    record.saw(format_args!("case=some wrong={wrong} broken={broken} order={}", Drained::new(&mut heap)));
 
     let low = rng.u64(1..100);
     let high = rng.u64(1000..2000);
@@ -85,9 +84,9 @@ fn remove(rng: &mut Rng, record: &Record) {
     let broken = heap.broken();
     let behind = heap.length;
     let some = u32::from(timer_heap::remove(&mut heap, behind).is_some());
-    let (count, digest) = drain(&mut heap);
-    record.saw(format_args!("case=rise wrong={wrong} broken={broken} count={count} digest={digest:016x}"));
-    record.saw(format_args!("case=none some={some} count={count}"));
+    let rest = Drained::new(&mut heap);
+    record.saw(format_args!("case=rise wrong={wrong} broken={broken} order={rest}"));
+    record.saw(format_args!("case=none some={some} count={}", rest.count));
 }
 
 /// The work for one entry among many, in both of the worst orders.
@@ -150,18 +149,40 @@ fn mixed(rng: &mut Rng, record: &Record) {
     record.saw(format_args!("count={} digest={:016x}", heap.length, digest.0));
 }
 
-/// Takes everything out. Returns how many there were, and the digest of their deadlines and sequence numbers.
-fn drain(heap: &mut Heap) -> (usize, u64) {
-    let mut digest = Digest::new();
-    let mut count = 0;
-    while count < MOST
-        && let Some(entry) = timer_heap::pop_due(heap, u64::MAX)
-    {
-        digest.add(entry.deadline);
-        digest.add(entry.sequence);
-        count += 1;
+/// What came out of a heap, in its order.
+struct Drained {
+    entries: [Entry; MOST],
+    count: usize,
+}
+
+impl Drained {
+    /// Takes everything out.
+    fn new(heap: &mut Heap) -> Self {
+        let mut drained = Self { entries: [Entry { deadline: 0, sequence: 0, slot: 0 }; MOST], count: 0 };
+        while drained.count < MOST
+            && let Some(entry) = timer_heap::pop_due(heap, u64::MAX)
+        {
+            drained.entries[drained.count] = entry;
+            drained.count += 1;
+        }
+        drained
     }
-    (count, digest.0)
+}
+
+impl fmt::Display for Drained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entries = self.entries[..self.count].iter();
+        write!(f, "{}", List(entries.map(|entry| DeadlineFirst(*entry))))
+    }
+}
+
+/// An entry as `deadline:sequence`.
+struct DeadlineFirst(Entry);
+
+impl fmt::Display for DeadlineFirst {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.0.deadline, self.0.sequence)
+    }
 }
 
 /// A heap with room for [`MOST`] entries, which counts what is done to it.

@@ -16,9 +16,8 @@ pub(super) fn loopback(command_line: CommandLine<'_>) {
     let count = super::number(command_line, "count", 10_000);
     match pair() {
         Ok((ours, theirs)) => {
-            let came = one_by_one(&ours, count);
+            one_by_one(&ours, count);
             masked(&ours, &theirs, count.min(1000));
-            println!("soak {came}");
         }
         Err(error) => println!("no ports: {error}"),
     }
@@ -36,7 +35,7 @@ fn came(_: usize) {
     CAME.fetch_add(1, Ordering::Relaxed);
 }
 
-fn one_by_one(ours: &Binding, count: u64) -> u64 {
+fn one_by_one(ours: &Binding, count: u64) {
     let begun = clock::now();
     for sent in 1..=count {
         if let Err(error) = ours.notify() {
@@ -47,9 +46,7 @@ fn one_by_one(ours: &Binding, count: u64) -> u64 {
     }
     let took = clock::now().since(begun);
     let each = took.as_nanos() as u64 / count.max(1);
-    let came = CAME.load(Ordering::Relaxed);
-    println!("{count} events sent, {came} came, {each} ns each");
-    came
+    println!("{count} events sent, {} came, {each} ns each", CAME.load(Ordering::Relaxed));
 }
 
 fn masked(ours: &Binding, theirs: &Binding, count: u64) {

@@ -1,6 +1,6 @@
 //! Checks of exercise 4a: `context::switch` and `context::prepare`, on stacks of their own.
 
-use core::cell::UnsafeCell;
+use core::cell::{Cell, UnsafeCell};
 
 use console::bedrock::{Record, Reporter};
 use fastrand::Rng;
@@ -40,9 +40,35 @@ fn prepare(top: u64, entry: unsafe extern "sysv64" fn(u64) -> !, argument: u64) 
     unsafe { context::prepare(top, entry, argument) }
 }
 
-fn switch(save: &mut u64, load: u64) {
-    // SAFETY: `load` was prepared, or saved by the switch back.
-    unsafe { context::switch(save, load) };
+/// Two stacks that go back and forth: where the registers of each are while the other runs.
+#[derive(Default)]
+struct Ways {
+    here: Cell<u64>,
+    there: Cell<u64>,
+}
+
+impl Ways {
+    /// From the check to the other stack, and back.
+    fn go(&self) {
+        // SAFETY: the other stack was prepared, or has saved its registers there.
+        unsafe { context::switch(self.here.as_ptr(), self.there.get()) };
+    }
+
+    /// From the other stack to the check.
+    fn back(&self) {
+        // SAFETY: the check has saved its registers there.
+        unsafe { context::switch(self.there.as_ptr(), self.here.get()) };
+    }
+}
+
+/// What a check and the code on another stack share: cells, of which one side at a time has the use.
+fn shared<'a, T>(address: u64) -> &'a T {
+    // SAFETY: the checks pass the address of such a value, and keep it until the end.
+    unsafe { &*core::ptr::with_exposed_provenance::<T>(address as usize) }
+}
+
+fn address<T>(of: &T) -> u64 {
+    core::ptr::from_ref(of).expose_provenance() as u64
 }
 
 /// What a new stack finds.
@@ -97,42 +123,32 @@ fn own(arrival: &Arrival) -> u64 {
 fn registers(rng: &mut Rng, record: &Record) {
     let mine: Registers = core::array::from_fn(|_| rng.u64(..));
     let theirs: Registers = core::array::from_fn(|_| rng.u64(..));
-    let mut other = Other { back: 0, own: 0, values: theirs, after: [0; 6] };
-    let this = &raw mut other;
-    let mut load = prepare(top(1, 0), keep_values, this.expose_provenance() as u64);
+    let other = Other { ways: Ways::default(), values: theirs, after: Cell::new([0; 6]) };
+    other.ways.there.set(prepare(top(1, 0), keep_values, address(&other)));
     for _ in 0..2 {
         let mut values = mine;
-        // SAFETY: within `other`, which stays.
-        let back = unsafe { &raw mut (*this).back };
-        // SAFETY: the other side goes back to what is stored there, and `load` is its own.
-        unsafe { with_registers(&raw mut values, back, load) };
+        let Ways { here, there } = &other.ways;
+        // SAFETY: the other stack was prepared, or has saved its registers there.
+        unsafe { with_registers(&raw mut values, here.as_ptr(), there.get()) };
         record.saw(format_args!("side=mine values={}", List(values.iter())));
-        // SAFETY: the other side doesn't run.
-        load = unsafe { (*this).own };
     }
-    // SAFETY: as above.
-    let after = unsafe { (*this).after };
-    record.saw(format_args!("side=theirs values={}", List(after.iter())));
+    record.saw(format_args!("side=theirs values={}", List(other.after.get().iter())));
 }
 
 struct Other {
-    back: u64,
-    own: u64,
+    ways: Ways,
     values: Registers,
-    after: Registers,
+    after: Cell<Registers>,
 }
 
 unsafe extern "sysv64" fn keep_values(other: u64) -> ! {
-    let this = core::ptr::with_exposed_provenance_mut::<Other>(other as usize);
+    let other = shared::<Other>(other);
     loop {
-        // SAFETY: the check keeps `other`, and waits.
-        let (mut values, back) = unsafe { ((*this).values, (*this).back) };
-        // SAFETY: as above.
-        let own = unsafe { &raw mut (*this).own };
-        // SAFETY: the check has saved its registers at `back`.
-        unsafe { with_registers(&raw mut values, own, back) };
-        // SAFETY: the check waits.
-        unsafe { (*this).after = values };
+        let mut values = other.values;
+        let Ways { here, there } = &other.ways;
+        // SAFETY: the check has saved its registers there.
+        unsafe { with_registers(&raw mut values, there.as_ptr(), here.get()) };
+        other.after.set(values);
     }
 }
 
@@ -145,48 +161,36 @@ unsafe extern "sysv64" fn keep_values(other: u64) -> ! {
 fn float(rng: &mut Rng, record: &Record) {
     let mine = rng.u32(..4);
     let theirs = rng.u32(..4);
-    let mut modes = Modes { back: 0, own: 0, words: rounded(theirs), found: (0, 0) };
-    let this = &raw mut modes;
-    let load = prepare(top(2, 0), keep_modes, this.expose_provenance() as u64);
+    let modes = Modes { ways: Ways::default(), words: rounded(theirs), found: Cell::new((0, 0)) };
+    modes.ways.there.set(prepare(top(2, 0), keep_modes, address(&modes)));
     let before = control_words();
     // SAFETY: nothing computes with floating-point numbers here.
     unsafe { set_control_words(rounded(mine)) };
-    // SAFETY: the check keeps `modes`, and the other side goes back.
-    unsafe { context::switch(&raw mut (*this).back, load) };
+    modes.ways.go();
     let first = control_words();
-    // SAFETY: the other side doesn't run.
-    let own = unsafe { (*this).own };
-    // SAFETY: as above.
-    unsafe { context::switch(&raw mut (*this).back, own) };
+    modes.ways.go();
     let last = control_words();
     // SAFETY: as before.
     unsafe { set_control_words(before) };
-    // SAFETY: the other side doesn't run.
-    let found = unsafe { (*this).found };
-    for (side, (mxcsr, x87)) in [("mine", first), ("theirs", found), ("mine", last)] {
+    for (side, (mxcsr, x87)) in [("mine", first), ("theirs", modes.found.get()), ("mine", last)] {
         // The low six bits of MXCSR are flags of what was computed, not modes.
         record.saw(format_args!("side={side} mxcsr={} x87={x87}", mxcsr & !0x3f));
     }
 }
 
 struct Modes {
-    back: u64,
-    own: u64,
+    ways: Ways,
     words: (u32, u16),
-    found: (u32, u16),
+    found: Cell<(u32, u16)>,
 }
 
 unsafe extern "sysv64" fn keep_modes(modes: u64) -> ! {
-    let this = core::ptr::with_exposed_provenance_mut::<Modes>(modes as usize);
-    // SAFETY: nothing computes with floating-point numbers here, and the check waits.
-    unsafe { set_control_words((*this).words) };
+    let modes = shared::<Modes>(modes);
+    // SAFETY: nothing computes with floating-point numbers here.
+    unsafe { set_control_words(modes.words) };
     loop {
-        // SAFETY: the check waits.
-        let back = unsafe { (*this).back };
-        // SAFETY: the check has saved its registers at `back`.
-        unsafe { context::switch(&raw mut (*this).own, back) };
-        // SAFETY: the check waits.
-        unsafe { (*this).found = control_words() };
+        modes.ways.back();
+        modes.found.set(control_words());
     }
 }
 
@@ -199,60 +203,36 @@ unsafe extern "sysv64" fn keep_modes(modes: u64) -> ! {
 fn many(rng: &mut Rng, record: &Record) {
     let stacks = rng.usize(2..=STACKS);
     let turns = rng.usize(200..=400);
-    let mut players = [Player::default(); STACKS];
-    for player in players.iter_mut().take(stacks) {
-        player.number = rng.u64(..);
+    let players: [Player; STACKS] = core::array::from_fn(|_| Player::default());
+    for player in &players[..stacks] {
+        player.number.set(rng.u64(..));
     }
-    let players = players.as_mut_ptr();
-    for index in 0..stacks {
-        let player = players.wrapping_add(index);
-        let load = prepare(top(index, 0), play, player.expose_provenance() as u64);
-        // SAFETY: in the array, and the player doesn't run.
-        unsafe { (*player).own = load };
+    for (index, player) in players[..stacks].iter().enumerate() {
+        player.ways.there.set(prepare(top(index, 0), play, address(player)));
     }
     let mut digest = Digest::new();
     for turn in 0..turns as u64 {
-        let player = players.wrapping_add(rng.usize(..stacks));
-        // SAFETY: in the array, and the player doesn't run.
-        let load = unsafe {
-            (*player).turn = turn;
-            (*player).own
-        };
-        let mut back = 0;
-        // SAFETY: as above.
-        unsafe { (*player).back = &raw mut back };
-        switch(&mut back, load);
-        // SAFETY: as above.
-        digest.add(unsafe { (*player).number });
+        let player = &players[rng.usize(..stacks)];
+        player.turn.set(turn);
+        player.ways.go();
+        digest.add(player.number.get());
     }
     record.saw(format_args!("stacks={stacks} turns={turns} digest={}", digest.0));
 }
 
-#[derive(Clone, Copy)]
+#[derive(Default)]
 struct Player {
-    number: u64,
-    turn: u64,
-    own: u64,
-    back: *mut u64,
-}
-
-impl Default for Player {
-    fn default() -> Self {
-        Self { number: 0, turn: 0, own: 0, back: core::ptr::null_mut() }
-    }
+    ways: Ways,
+    number: Cell<u64>,
+    turn: Cell<u64>,
 }
 
 unsafe extern "sysv64" fn play(player: u64) -> ! {
-    let this = core::ptr::with_exposed_provenance_mut::<Player>(player as usize);
-    // SAFETY: the check keeps the player, and waits.
-    let mut number = unsafe { (*this).number };
+    let player = shared::<Player>(player);
+    let mut number = player.number.get();
     loop {
-        // SAFETY: as above.
-        let (turn, back) = unsafe { ((*this).turn, *(*this).back) };
-        number = number.rotate_left(7) ^ turn.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        // SAFETY: as above.
-        unsafe { (*this).number = number };
-        // SAFETY: the check has saved its registers at `back`.
-        unsafe { context::switch(&raw mut (*this).own, back) };
+        number = number.rotate_left(7) ^ player.turn.get().wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        player.number.set(number);
+        player.ways.back();
     }
 }

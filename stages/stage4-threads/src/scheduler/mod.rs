@@ -147,8 +147,11 @@ pub(crate) fn finish() {
         }
         Leaving::Finished => {
             // Whoever joins may free it only when this is done with it: so through the list, with a reference of its own.
-            ENDED.lock().push(Item::new(previous));
+            // The list is held until then, as another vCPU may be reaping, and nobody else may know a detached thread.
+            let mut ended = ENDED.lock();
+            ended.push(Item::new(previous));
             previous.finished.complete();
+            drop(ended);
         }
     }
 }

@@ -25,7 +25,11 @@ static SLICE: AtomicU64 = AtomicU64::new(DEFAULT.as_nanos() as u64);
 
 /// How long a slice is.
 pub fn slice() -> Duration {
-    Duration::from_nanos(SLICE.load(Ordering::Relaxed))
+    Duration::from_nanos(slice_length())
+}
+
+fn slice_length() -> u64 {
+    SLICE.load(Ordering::Relaxed)
 }
 
 /// Makes slices longer or shorter: 100 microseconds at least. It holds from the next one on.
@@ -40,10 +44,10 @@ pub(crate) fn resume(interrupted: *mut Context) -> Resume {
     crate::thread::event_taken();
     if let Some(here) = Scheduler::here()
         && !current().idle
-        && here.count.load(Ordering::Relaxed) > 0
     {
-        let ran = events::clock::now().0.saturating_sub(here.since.load(Ordering::Relaxed));
-        if here.reschedule.load(Ordering::Relaxed) || ran >= SLICE.load(Ordering::Relaxed) {
+        let waits = here.count.load(Ordering::Relaxed) > 0;
+        let over = || events::clock::now().0.saturating_sub(here.since.load(Ordering::Relaxed)) >= slice_length();
+        if here.leave.load(Ordering::Relaxed) || waits && (here.reschedule.load(Ordering::Relaxed) || over()) {
             // All registers of this thread are on its stack already. The call returns when it runs again.
             schedule(Leaving::Ready);
         }
@@ -62,7 +66,7 @@ pub(super) fn arm(here: &Scheduler) {
         return;
     }
     let since = here.since.load(Ordering::Relaxed);
-    let end = since.saturating_add(SLICE.load(Ordering::Relaxed));
+    let end = since.saturating_add(slice_length());
     match timer::set(Nanoseconds(end), over, 0) {
         Ok(timer) => {
             let old = here.slice_timer.lock().replace(timer);

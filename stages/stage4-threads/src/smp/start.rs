@@ -107,6 +107,7 @@ fn start(id: u32) -> Result<(), StartError> {
     let gs_base = block.prepare();
     let (idle, stack_top) = thread::spawn_idle(id)?;
     let scheduler = Scheduler::create(block, idle.into(), idle);
+    memory::heap::add_cpu(block);
     events::vcpu::register(block)?;
     let_others_interrupt(scheduler)?;
 

@@ -75,6 +75,9 @@ pub fn set_online(cpu: u32, on: bool) -> Result<(), OnlineError> {
     let deadline = clock::now().after(PATIENCE);
     while is_up(cpu) != on || ONLINE.contains(cpu) != on {
         if clock::now() >= deadline {
+            if !on && scheduler.leave.swap(false, Ordering::AcqRel) {
+                ONLINE.insert(cpu); // it has not left, and may stay
+            }
             return Err(OnlineError::TimedOut);
         }
         if !on {
@@ -99,9 +102,14 @@ pub(crate) fn leave(here: &'static Scheduler) {
     const VCPUOP_DOWN: u64 = 2;
     IDLE.remove(here.number());
     scheduler::give_away(here);
+    events::timer::hand_over(0);
+    if let Some(first) = Scheduler::of(0) {
+        first.interrupt();
+    }
     here.leave.store(false, Ordering::Release);
     fence(Ordering::SeqCst);
     // SAFETY: nothing runs here any more, and nobody expects it to. Events that come meanwhile wait.
     let _ = unsafe { hypercall(number::VCPU_OP, [VCPUOP_DOWN, here.number().into(), 0, 0]) };
+    events::timer::take_back();
     start::online();
 }

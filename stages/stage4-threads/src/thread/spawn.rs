@@ -4,12 +4,12 @@
 //! result, lie at the top of that stack, so that nothing can fail once it runs. The stack stays until the last reference to the
 //! thread is gone.
 //!
-//! Invariant: of the closure and the result exactly one is there at a time, as [`Payload::stage`] says.
+//! Invariant: what lies there is used by the thread until it has ended, and then by whoever joins it or frees its stack.
 
 use core::fmt;
-use core::mem::{ManuallyDrop, align_of, size_of};
+use core::mem;
 use core::ops::Range;
-use core::sync::atomic::{AtomicU8, Ordering};
+use core::sync::atomic::Ordering;
 
 use console::bedrock::cpu as vcpu;
 use memory::stack::{Stack, StackError};
@@ -126,7 +126,7 @@ impl Builder {
             return Err(SpawnError::OutOfMemory);
         }
         // SAFETY: `place` found room for it on a stack that nobody uses yet.
-        unsafe { payload.write(Payload::new(run)) };
+        unsafe { payload.write(Payload::Closure(run)) };
         thread.control().leftover.set(Some(Leftover { payload: payload.cast(), drop: Payload::<F, T>::drop_leftover }));
         let top = payload as u64 & !15;
         // SAFETY: below the payload there is room, which `place` has seen to, and the stack is nobody else's.
@@ -178,27 +178,14 @@ impl<T> JoinHandle<T> {
     }
 }
 
-const CLOSURE: u8 = 0;
-const RUNNING: u8 = 1;
-const RESULT: u8 = 2;
-
 /// What lies at the top of a thread's stack.
-struct Payload<F, T> {
-    stage: AtomicU8,
-    content: Content<F, T>,
-}
-
-union Content<F, T> {
-    closure: ManuallyDrop<F>,
-    result: ManuallyDrop<T>,
-    nothing: (),
+enum Payload<F, T> {
+    Closure(F),
+    Running,
+    Result(T),
 }
 
 impl<F: FnOnce() -> T, T> Payload<F, T> {
-    fn new(run: F) -> Self {
-        Self { stage: AtomicU8::new(CLOSURE), content: Content { closure: ManuallyDrop::new(run) } }
-    }
-
     /// The highest place on a stack where it fits, with room below for more than the first frame.
     fn place(stack: &Range<u64>) -> Option<*mut Self> {
         let address = stack.end.checked_sub(size_of::<Self>() as u64)? & !(align_of::<Self>().max(16) as u64 - 1);
@@ -208,16 +195,13 @@ impl<F: FnOnce() -> T, T> Payload<F, T> {
     /// Runs the closure and leaves the result.
     ///
     /// # Safety
-    /// `this` must hold the closure still, and be used by nobody else until the thread has ended.
+    /// Nobody else may use `this` until the thread has ended.
     unsafe fn run(this: *mut Self) {
         // SAFETY: by this function's contract.
         let this = unsafe { &mut *this };
-        this.stage.store(RUNNING, Ordering::Relaxed);
-        // SAFETY: the closure is there, and the stage says from now on that it isn't.
-        let run = unsafe { ManuallyDrop::take(&mut this.content.closure) };
-        this.content.nothing = ();
-        this.content.result = ManuallyDrop::new(run());
-        this.stage.store(RESULT, Ordering::Release);
+        if let Self::Closure(run) = mem::replace(this, Self::Running) {
+            *this = Self::Result(run());
+        }
     }
 
     /// Takes the result, if there is one.
@@ -226,28 +210,19 @@ impl<F: FnOnce() -> T, T> Payload<F, T> {
     /// The thread must have ended, and the stack must be there still.
     unsafe fn take_result(this: *mut u8) -> Option<T> {
         // SAFETY: by this function's contract.
-        let this = unsafe { &mut *this.cast::<Self>() };
-        if this.stage.load(Ordering::Acquire) != RESULT {
-            return None;
+        match mem::replace(unsafe { &mut *this.cast::<Self>() }, Self::Running) {
+            Self::Result(result) => Some(result),
+            _ => None,
         }
-        this.stage.store(RUNNING, Ordering::Relaxed);
-        // SAFETY: the result is there, and the stage says from now on that it isn't.
-        Some(unsafe { ManuallyDrop::take(&mut this.content.result) })
     }
 
     /// Drops what is there.
     ///
     /// # Safety
-    /// As [`take_result`](Self::take_result).
+    /// As [`take_result`](Self::take_result), and for the last time.
     unsafe fn drop_leftover(this: *mut u8) {
         // SAFETY: by this function's contract.
-        drop(unsafe { Self::take_result(this) });
-        // SAFETY: as above.
-        let this = unsafe { &mut *this.cast::<Self>() };
-        if this.stage.load(Ordering::Relaxed) == CLOSURE {
-            // SAFETY: the closure is there, and this is the last time anybody looks.
-            unsafe { ManuallyDrop::drop(&mut this.content.closure) };
-        }
+        unsafe { this.cast::<Self>().drop_in_place() };
     }
 }
 
