@@ -142,7 +142,7 @@ impl Store {
     /// # Errors
     /// As [`read`](Self::read).
     pub async fn write_async(self, path: &str, value: &[u8]) -> Result<(), StoreError> {
-        self.ask(&Request::Write { path, value })?.answer().await.map(drop)
+        self.ask(&Request::Write { node: path, value })?.answer().await.map(drop)
     }
 
     /// The value of a node that holds text.
@@ -166,7 +166,7 @@ impl Store {
     /// # Errors
     /// As [`read`](Self::read).
     pub fn write(self, path: &str, value: &[u8]) -> Result<(), StoreError> {
-        self.answer(&Request::Write { path, value }).map(drop)
+        self.answer(&Request::Write { node: path, value }).map(drop)
     }
 
     /// Makes a node without a value. It may be there already.
@@ -203,7 +203,7 @@ impl Store {
         let mut generation = None;
         let deadline = after(PATIENCE);
         while threads::time::now() < deadline {
-            let part = self.answer(&Request::DirectoryPart { path, offset: names.len() })?;
+            let part = self.answer(&Request::DirectoryPart { node: path, offset: names.len() })?;
             let end = part.iter().position(|byte| *byte == 0).ok_or(StoreError::Garbled)?;
             let (now, rest) = (part[..end].to_vec(), &part[end + 1..]);
             if *generation.get_or_insert_with(|| now.clone()) != now {
@@ -237,7 +237,7 @@ impl Store {
     /// # Errors
     /// As [`read`](Self::read).
     pub fn set_permissions(self, path: &str, permissions: &[&str]) -> Result<(), StoreError> {
-        self.answer(&Request::SetPermissions { path, permissions }).map(drop)
+        self.answer(&Request::SetPermissions { node: path, permissions }).map(drop)
     }
 
     /// A domain's own folder.
