@@ -28,14 +28,14 @@ pub fn run<N: Nodes, T>(
 }
 
 /// Takes a command out of a node.
-pub fn take<N: Nodes>(nodes: &N, path: &str) -> Result<Option<Vec<u8>>, StoreError> {
+pub fn take<N: Nodes>(nodes: &N, node: &str) -> Result<Option<Vec<u8>>, StoreError> {
     const NOTHING: StoreError = StoreError::Refused(Refusal::NotFound);
     let taken = run(nodes, ATTEMPTS, &mut |id| {
-        let command = nodes.read(id, path)?;
+        let command = nodes.read(id, node)?;
         if command.is_empty() {
             return Err(NOTHING);
         }
-        nodes.write(id, path, b"")?;
+        nodes.write(id, node, b"")?;
         Ok(command)
     });
     match taken {

@@ -8,13 +8,13 @@ use crate::protocol::{
 };
 
 /// Looks whether a path can be sent.
-pub fn check_path(path: &str) -> Result<(), StoreError> {
-    let most = if path.starts_with('/') { ABSOLUTE_MAX } else { RELATIVE_MAX };
-    if path.is_empty() || path.contains('\0') {
+pub fn check_path(node: &str) -> Result<(), StoreError> {
+    let most = if node.starts_with('/') { ABSOLUTE_MAX } else { RELATIVE_MAX };
+    if node.is_empty() || node.contains('\0') {
         return Err(StoreError::BadPath);
     }
-    if path.len() > most {
-        return Err(StoreError::TooLong(path.len()));
+    if node.len() > most {
+        return Err(StoreError::TooLong(node.len()));
     }
     Ok(())
 }
@@ -35,37 +35,37 @@ pub fn encode(request: &Request<'_>, id: u32, transaction: u32, out: &mut Vec<u8
 fn payload(request: &Request<'_>) -> Result<Vec<u8>, StoreError> {
     let mut payload = Vec::new();
     match *request {
-        Request::Directory(path)
-        | Request::Read(path)
-        | Request::GetPermissions(path)
-        | Request::MakeDirectory(path)
-        | Request::Remove(path) => put_path(&mut payload, path)?,
-        Request::Watch { path, token } | Request::Unwatch { path, token } => {
-            put_path(&mut payload, path)?;
+        Request::Directory(node)
+        | Request::Read(node)
+        | Request::GetPermissions(node)
+        | Request::MakeDirectory(node)
+        | Request::Remove(node) => put_path(&mut payload, node)?,
+        Request::Watch { node, token } | Request::Unwatch { node, token } => {
+            put_path(&mut payload, node)?;
             put_text(&mut payload, token)?;
         }
         Request::TransactionStart | Request::ResetWatches => payload.push(0),
         Request::TransactionEnd { commit } => payload.extend_from_slice(if commit { b"T\0" } else { b"F\0" }),
         Request::GetDomainPath(domain) => put_text(&mut payload, &domain.0.to_string())?,
-        Request::Write { path, value } => {
-            put_path(&mut payload, path)?;
+        Request::Write { node, value } => {
+            put_path(&mut payload, node)?;
             payload.extend_from_slice(value);
         }
-        Request::SetPermissions { path, permissions } => {
-            put_path(&mut payload, path)?;
+        Request::SetPermissions { node, permissions } => {
+            put_path(&mut payload, node)?;
             permissions.iter().try_for_each(|permission| put_text(&mut payload, permission))?;
         }
-        Request::DirectoryPart { path, offset } => {
-            put_path(&mut payload, path)?;
+        Request::DirectoryPart { node, offset } => {
+            put_path(&mut payload, node)?;
             put_text(&mut payload, &offset.to_string())?;
         }
     }
     Ok(payload)
 }
 
-fn put_path(payload: &mut Vec<u8>, path: &str) -> Result<(), StoreError> {
-    check_path(path)?;
-    put_text(payload, path)
+fn put_path(payload: &mut Vec<u8>, node: &str) -> Result<(), StoreError> {
+    check_path(node)?;
+    put_text(payload, node)
 }
 
 fn put_text(payload: &mut Vec<u8>, text: &str) -> Result<(), StoreError> {

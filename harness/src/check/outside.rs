@@ -116,14 +116,10 @@ fn number(text: &str) -> Result<u32> {
 }
 
 fn bytes(text: &str) -> Result<Vec<u8>> {
-    let fail = || Error::fault(format!("a check names the bytes {text:?}"));
-    if text == "-" {
-        return Ok(Vec::new());
-    }
-    let digits = text.as_bytes().chunks(2);
-    digits
-        .map(|pair| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()).ok_or_else(fail))
-        .collect()
+    let digits = if text == "-" { "" } else { text };
+    let pair = |at: usize| digits.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+    let bytes = (0..digits.len()).step_by(2).map(pair).collect::<Option<Vec<u8>>>();
+    bytes.ok_or_else(|| Error::fault(format!("a check names the bytes {text:?}")))
 }
 
 #[cfg(test)]
@@ -134,6 +130,6 @@ mod tests {
     fn bytes_are_read_as_the_guest_writes_them() {
         assert_eq!(bytes("-").unwrap(), b"");
         assert_eq!(bytes("0aff").unwrap(), [10, 255]);
-        assert!(bytes("0x1").is_err() && bytes("abc").is_err());
+        assert!(bytes("0x1f").is_err() && bytes("abc").is_err());
     }
 }

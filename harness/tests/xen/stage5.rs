@@ -74,6 +74,7 @@ fn xenstore_answers_many_callers_and_refuses_by_name() {
             "too long: 5010 bytes are more than xenstore takes",
             "too long a path: 10000 bytes are more than xenstore takes",
             "answers to 32 callers: 640 of 640 right",
+            "answers to 100 tasks: 100 right",
             "increments: 20",
         ],
     );

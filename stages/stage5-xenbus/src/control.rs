@@ -17,13 +17,14 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use console::{power, println};
 use threads::{smp, thread};
 
 use crate::balloon;
 use crate::mailbox::Mailbox;
-use crate::protocol::StoreError;
+use crate::protocol::{Refusal, StoreError};
 use crate::store::Store;
 use crate::transactions;
 use crate::watch::Watch;
@@ -32,6 +33,9 @@ const SHUTDOWN: &str = "control/shutdown";
 const SYSRQ: &str = "control/sysrq";
 const TARGET: &str = "memory/target";
 const CPUS: &str = "cpu";
+
+/// How long to wait before a command is tried again.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What this guest can be asked for: what the toolstack reads before it waits for an answer.
 const FEATURES: [(&str, &str); 3] =
@@ -72,10 +76,25 @@ fn follow() -> Result<(), StoreError> {
         };
         if let Err(error) = done {
             log::warn!("{}: {error}", event.path);
+            if may_pass(error) {
+                // Nobody will ask again: whoever wrote it waits.
+                thread::sleep(PAUSE);
+                mailbox.put(event.token, &event.path, &event.path);
+            }
         }
     }
 }
 // ANCHOR_END: follow
+
+/// Whether the same may work a little later.
+fn may_pass(error: StoreError) -> bool {
+    matches!(
+        error,
+        StoreError::Conflict
+            | StoreError::TimedOut
+            | StoreError::Refused(Refusal::Again | Refusal::Busy | Refusal::Quota)
+    )
+}
 
 fn shutdown() -> Result<(), StoreError> {
     let Some(command) = transactions::take(&Store::shared(), SHUTDOWN)? else { return Ok(()) };

@@ -73,17 +73,17 @@ pub enum Request<'a> {
     Directory(&'a str),
     Read(&'a str),
     GetPermissions(&'a str),
-    Watch { path: &'a str, token: &'a str },
-    Unwatch { path: &'a str, token: &'a str },
+    Watch { node: &'a str, token: &'a str },
+    Unwatch { node: &'a str, token: &'a str },
     TransactionStart,
     TransactionEnd { commit: bool },
     GetDomainPath(Domid),
-    Write { path: &'a str, value: &'a [u8] },
+    Write { node: &'a str, value: &'a [u8] },
     MakeDirectory(&'a str),
     Remove(&'a str),
-    SetPermissions { path: &'a str, permissions: &'a [&'a str] },
+    SetPermissions { node: &'a str, permissions: &'a [&'a str] },
     ResetWatches,
-    DirectoryPart { path: &'a str, offset: usize },
+    DirectoryPart { node: &'a str, offset: usize },
 }
 
 /// The type of a request, without its content.

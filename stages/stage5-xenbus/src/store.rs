@@ -4,8 +4,8 @@
 //! guests tell one another things. A path that doesn't begin with `/` begins at this domain's own folder.
 //!
 //! ```text
-//! let name = Store::shared().read("name")?;                  // sleeps until the answer is there
-//! let name = Store::shared().ask(&Request::Read("name"))?.await?; // a task instead of a thread
+//! let name = Store::shared().read("name")?;             // a thread sleeps until the answer is there
+//! let name = Store::shared().read_async("name").await?; // a task lets others run meanwhile
 //! ```
 //!
 //! Any number of threads and tasks may use it at a time. Invariant: every wait ends, after [`PATIENCE`] at the latest.
@@ -22,6 +22,7 @@ use console::boot_info::StartInfo;
 use console::lock::Lock;
 use console::types::{Domid, Port};
 use events::port::{self, PortError};
+use threads::executor::{self, Either};
 use threads::time::after;
 
 use crate::call::{Call, Reply};
@@ -128,6 +129,22 @@ impl Store {
         self.answer(&Request::Read(path))
     }
 
+    /// [`read`](Self::read) for a task. Every other request can be `await`ed, too: see [`ask`](Self::ask).
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub async fn read_async(self, path: &str) -> Result<Vec<u8>, StoreError> {
+        self.ask(&Request::Read(path))?.answer().await
+    }
+
+    /// [`write`](Self::write) for a task.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub async fn write_async(self, path: &str, value: &[u8]) -> Result<(), StoreError> {
+        self.ask(&Request::Write { node: path, value })?.answer().await.map(drop)
+    }
+
     /// The value of a node that holds text.
     ///
     /// # Errors
@@ -149,7 +166,7 @@ impl Store {
     /// # Errors
     /// As [`read`](Self::read).
     pub fn write(self, path: &str, value: &[u8]) -> Result<(), StoreError> {
-        self.answer(&Request::Write { path, value }).map(drop)
+        self.answer(&Request::Write { node: path, value }).map(drop)
     }
 
     /// Makes a node without a value. It may be there already.
@@ -186,7 +203,7 @@ impl Store {
         let mut generation = None;
         let deadline = after(PATIENCE);
         while threads::time::now() < deadline {
-            let part = self.answer(&Request::DirectoryPart { path, offset: names.len() })?;
+            let part = self.answer(&Request::DirectoryPart { node: path, offset: names.len() })?;
             let end = part.iter().position(|byte| *byte == 0).ok_or(StoreError::Garbled)?;
             let (now, rest) = (part[..end].to_vec(), &part[end + 1..]);
             if *generation.get_or_insert_with(|| now.clone()) != now {
@@ -220,7 +237,7 @@ impl Store {
     /// # Errors
     /// As [`read`](Self::read).
     pub fn set_permissions(self, path: &str, permissions: &[&str]) -> Result<(), StoreError> {
-        self.answer(&Request::SetPermissions { path, permissions }).map(drop)
+        self.answer(&Request::SetPermissions { node: path, permissions }).map(drop)
     }
 
     /// A domain's own folder.
@@ -276,6 +293,17 @@ impl Pending {
     /// What the daemon says; [`StoreError::TimedOut`] after [`PATIENCE`].
     pub fn wait(self) -> Reply {
         self.call.wait(after(PATIENCE))
+    }
+
+    /// The same for a task. (To `await` the request itself sets no limit.)
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
+    pub async fn answer(self) -> Reply {
+        match executor::select(self, executor::sleep(PATIENCE)).await {
+            Either::First(reply) => reply,
+            Either::Second(_) => Err(StoreError::TimedOut),
+        }
     }
 }
 

@@ -107,14 +107,14 @@ mod wire {
     #[test]
     fn a_write_has_its_header_and_no_last_nul() {
         let mut out = Vec::new();
-        encode(&Request::Write { path: "data/x", value: b"y" }, 7, 9, &mut out).unwrap();
+        encode(&Request::Write { node: "data/x", value: b"y" }, 7, 9, &mut out).unwrap();
         assert_eq!(out, b"\x0b\0\0\0\x07\0\0\0\x09\0\0\0\x08\0\0\0data/x\0y");
     }
 
     #[test]
     fn what_is_too_long_is_refused() {
         let mut out = Vec::new();
-        let refused = encode(&Request::Write { path: "x", value: &[0; 4096] }, 1, 0, &mut out);
+        let refused = encode(&Request::Write { node: "x", value: &[0; 4096] }, 1, 0, &mut out);
         assert_eq!((refused, out.len()), (Err(StoreError::TooLong(4098)), 0));
         assert_eq!(encode(&Request::Read(""), 1, 0, &mut out), Err(StoreError::BadPath));
     }

@@ -31,6 +31,6 @@ pub fn run<N: Nodes, T>(
 /// - `None` if the node is empty, or isn't there: then nothing is written at all, since a write, even of the same value, is an event
 ///   for everybody who watches the node.
 /// - Try at most `ATTEMPTS` times.
-pub fn take<N: Nodes>(nodes: &N, path: &str) -> Result<Option<Vec<u8>>, StoreError> {
-    lab_todo!("5c", nodes, path)
+pub fn take<N: Nodes>(nodes: &N, node: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    lab_todo!("5c", nodes, node)
 }

@@ -36,7 +36,7 @@ impl Watch {
     /// As [`new`](Self::new).
     pub fn into_mailbox(path: &str, mailbox: &Arc<Mailbox>) -> Result<Self, StoreError> {
         let token = with_connection(|connection| Ok(connection.open_watch(path, mailbox)))?;
-        let asked = Store::shared().ask(&Request::Watch { path, token: &token.to_string() });
+        let asked = Store::shared().ask(&Request::Watch { node: path, token: &token.to_string() });
         if let Err(error) = asked.and_then(Pending::wait) {
             let _ = with_connection(|connection| Ok(connection.close_watch(token)));
             return Err(error);
@@ -72,7 +72,7 @@ impl Drop for Watch {
         self.mailbox.forget(self.token);
         if let Ok(Some(path)) = path {
             // The reply is of no use: nobody listens to this token any more.
-            let _ = Store::shared().ask(&Request::Unwatch { path: &path, token: &self.token.to_string() });
+            let _ = Store::shared().ask(&Request::Unwatch { node: &path, token: &self.token.to_string() });
         }
     }
 }

@@ -14,8 +14,8 @@ use crate::protocol::{HEADER_SIZE, Header, Kind, Request, StoreError};
 /// - An empty one, and one with a NUL in it: `BadPath`.
 /// - More than `ABSOLUTE_MAX` bytes if it begins with `/`, or more than `RELATIVE_MAX` if it doesn't: `TooLong`, with how many
 ///   bytes it has.
-pub fn check_path(path: &str) -> Result<(), StoreError> {
-    lab_todo!("5b", path)
+pub fn check_path(node: &str) -> Result<(), StoreError> {
+    lab_todo!("5b", node)
 }
 
 /// Appends a request to `out`: the header, then the payload that the table of `protocol` says.

@@ -49,17 +49,17 @@ fn requests(rng: &mut Rng, record: &Record) {
             0 => Request::Directory(path),
             1 => Request::Read(path),
             2 => Request::GetPermissions(path),
-            3 => Request::Watch { path, token },
-            4 => Request::Unwatch { path, token },
+            3 => Request::Watch { node: path, token },
+            4 => Request::Unwatch { node: path, token },
             5 => Request::TransactionStart,
             6 => Request::TransactionEnd { commit },
             7 => Request::GetDomainPath(domain),
-            8 => Request::Write { path, value },
+            8 => Request::Write { node: path, value },
             9 => Request::MakeDirectory(path),
             10 => Request::Remove(path),
-            11 => Request::SetPermissions { path, permissions },
+            11 => Request::SetPermissions { node: path, permissions },
             12 => Request::ResetWatches,
-            _ => Request::DirectoryPart { path, offset },
+            _ => Request::DirectoryPart { node: path, offset },
         };
         let mut out = BEFORE.to_vec();
         let result = protocol::encode(&request, id, transaction, &mut out);
@@ -98,12 +98,12 @@ fn refused(rng: &mut Rng, record: &Record) {
         ("absolute", Request::Read(&absolute)),
         ("longer", Request::Directory(&longer)),
         ("relative", Request::Read(&relative)),
-        ("long", Request::Watch { path: &long, token: "token" }),
-        ("token", Request::Watch { path: &path, token: &broken }),
-        ("permission", Request::SetPermissions { path: &path, permissions: &["n0", &broken] }),
-        ("value", Request::Write { path: &path, value: &fitting }),
-        ("large", Request::Write { path: &path, value: &large }),
-        ("many", Request::SetPermissions { path: &path, permissions: &[&filling] }),
+        ("long", Request::Watch { node: &long, token: "token" }),
+        ("token", Request::Watch { node: &path, token: &broken }),
+        ("permission", Request::SetPermissions { node: &path, permissions: &["n0", &broken] }),
+        ("value", Request::Write { node: &path, value: &fitting }),
+        ("large", Request::Write { node: &path, value: &large }),
+        ("many", Request::SetPermissions { node: &path, permissions: &[&filling] }),
     ];
     for (case, request) in cases {
         let mut out = BEFORE.to_vec();

@@ -10,10 +10,10 @@ use core::time::Duration;
 use console::boot_info::CommandLine;
 use console::println;
 use console::types::Domid;
-use threads::thread;
 use threads::time::after;
+use threads::{executor, thread};
 
-use crate::protocol::StoreError;
+use crate::protocol::{Request, StoreError};
 use crate::store::Store;
 use crate::watch::Watch;
 
@@ -41,6 +41,7 @@ fn try_everything(store: Store) -> Result<(), StoreError> {
     println!("too long a path: {}", told(store.read_text(&"x".repeat(10_000))));
     large_directory(store)?;
     many_callers(store)?;
+    many_tasks(store);
     println!("increments: {}", increments(store)?);
     Ok(())
 }
@@ -80,6 +81,24 @@ fn many_callers(store: Store) -> Result<(), StoreError> {
     let right: usize = callers.into_iter().map(thread::JoinHandle::join).sum();
     println!("answers to {CALLERS} callers: {right} of {} right", CALLERS * REQUESTS);
     (0..CALLERS).try_for_each(|caller| store.remove(&format!("data/caller-{caller}")))
+}
+
+/// The same from tasks, all of them in this one thread.
+fn many_tasks(store: Store) {
+    const TASKS: usize = 100;
+    let task = async |task: usize| {
+        let path = format!("data/task-{task}");
+        let value = format!("{task}");
+        let right = store.write_async(&path, value.as_bytes()).await.is_ok();
+        let same = store.read_async(&path).await == Ok(value.into_bytes());
+        let gone = match store.ask(&Request::Remove(&path)) {
+            Ok(call) => call.answer().await.is_ok(),
+            Err(_) => false,
+        };
+        right && same && gone
+    };
+    let results = executor::block_on(executor::join_all((0..TASKS).map(task)));
+    println!("answers to {TASKS} tasks: {} right", results.into_iter().filter(|right| *right).count());
 }
 
 /// Threads that add to one number, each in a transaction of its own.
