@@ -34,7 +34,7 @@ fn live(word: [u8; 8]) {
 
     let last = threads::smp::online().iter().last().unwrap_or(0);
     let speaker = Builder::new().name("speaker").affinity(CpuSet::one(last)).spawn(move || {
-        console::println!("live: {} on cpu {}", word.escape_ascii(), threads::smp::current());
+        console::println!("live: {}", word.escape_ascii());
     });
     match speaker {
         Ok(speaker) => speaker.join(),
