@@ -51,12 +51,14 @@ pub fn float(rng: &mut Rng) -> Vec<Row> {
 pub fn many(rng: &mut Rng) -> Vec<Row> {
     let stacks = rng.usize(2..=6);
     let turns = rng.usize(200..=400);
-    let mut numbers: Vec<u64> = (0..stacks).map(|_| rng.u64(..)).collect();
+    let mut players: Vec<[u64; 3]> = (0..stacks).map(|_| [rng.u64(..), 0, 1]).collect();
     let all: Vec<u64> = (0..turns as u64)
         .map(|turn| {
-            let number = &mut numbers[rng.usize(..stacks)];
+            let [number, sum, product] = &mut players[rng.usize(..stacks)];
             *number = number.rotate_left(7) ^ turn.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            *number
+            *sum = sum.wrapping_add(*number);
+            *product = product.wrapping_mul(*number | 1);
+            *number ^ *sum ^ *product
         })
         .collect();
     let row = Row::new(format!("{turns} turns of {stacks} stacks")).is("stacks", stacks).is("turns", turns);

@@ -197,8 +197,9 @@ unsafe extern "sysv64" fn keep_modes(modes: u64) -> ! {
 /// Several stacks take turns.
 ///
 /// Draws: `stacks = rng.usize(2..=6)`; `turns = rng.usize(200..=400)`; for each stack `rng.u64(..)`, its number; for each turn
-/// `rng.usize(..stacks)`, whose turn it is. In its turn number t (from 0), a stack's number n becomes
-/// `n.rotate_left(7) ^ t * 0x9e3779b97f4a7c15` (wrapping), and the new n goes into a digest.
+/// `rng.usize(..stacks)`, whose turn it is. In turn number t (from 0), a stack's number n becomes
+/// `n.rotate_left(7) ^ t * 0x9e3779b97f4a7c15`, its sum (0 at first) grows by n, and its product (1 at first) is multiplied by
+/// `n | 1`, all wrapping; `n ^ sum ^ product` goes into a digest. All three are local variables of the stack's own.
 /// Records: `stacks`, `turns`, `digest`.
 fn many(rng: &mut Rng, record: &Record) {
     let stacks = rng.usize(2..=STACKS);
@@ -230,9 +231,12 @@ struct Player {
 unsafe extern "sysv64" fn play(player: u64) -> ! {
     let player = shared::<Player>(player);
     let mut number = player.number.get();
+    let (mut sum, mut product) = (0_u64, 1_u64);
     loop {
         number = number.rotate_left(7) ^ player.turn.get().wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        player.number.set(number);
+        sum = sum.wrapping_add(number);
+        product = product.wrapping_mul(number | 1);
+        player.number.set(number ^ sum ^ product);
         player.ways.back();
     }
 }
