@@ -31,6 +31,8 @@ pub struct Stage {
     pub package: String,
     /// A heading.
     pub title: String,
+    /// Whether its checks are still to be proved: then `dev verify` looks at it only when told to.
+    pub draft: bool,
     /// What a student does in it.
     pub lab: Lab,
 }
@@ -197,6 +199,8 @@ struct StageEntry {
     name: String,
     package: String,
     title: String,
+    #[serde(default)]
+    draft: bool,
 }
 
 impl Course {
@@ -224,8 +228,8 @@ impl Course {
             let path = root.join("labs").join(&entry.package).join("lab.toml");
             let lab: Lab = parse(&path)?;
             lab.usable().map_err(|(name, reason)| wrong(&path, &name, &reason))?;
-            let StageEntry { number, name, package, title } = entry;
-            Ok(Stage { number, name, package, title, lab })
+            let StageEntry { number, name, package, title, draft } = entry;
+            Ok(Stage { number, name, package, title, draft, lab })
         });
         Ok(Self { root: root.to_owned(), title: file.title, stages: stages.collect::<Result<_>>()? })
     }

@@ -25,7 +25,7 @@ pub fn command(app: &App, command: &cli::Dev) -> Result<u8> {
 fn verify_command(app: &App, arguments: &cli::Verify) -> Result<u8> {
     let stages = match &arguments.stage {
         Some(selector) => vec![app.course.select(selector)?.stage],
-        None => app.course.stages.iter().collect(),
+        None => app.course.stages.iter().filter(|stage| !stage.draft).collect(),
     };
     let mut sound = true;
     for stage in stages {
