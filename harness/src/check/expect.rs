@@ -123,14 +123,26 @@ pub fn hex(bytes: &[u8]) -> String {
     if bytes.is_empty() { "-".to_owned() } else { bytes.iter().map(|byte| format!("{byte:02x}")).collect() }
 }
 
+/// What a list holds as the guest writes it: with commas between, or `-` for nothing.
+pub fn list(items: impl IntoIterator<Item = impl ToString>) -> String {
+    let texts: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
+    if texts.is_empty() { "-".to_owned() } else { texts.join(",") }
+}
+
+/// One number for many, each taken as eight bytes, the low byte first.
+pub fn digest(numbers: impl IntoIterator<Item = u64>) -> u64 {
+    fnv1a64(numbers.into_iter().flat_map(u64::to_le_bytes))
+}
+
 /// The random numbers of one check: guest and host draw the same, in the same order.
 pub fn rng(seed: u64, check: &str) -> fastrand::Rng {
-    fastrand::Rng::with_seed(seed ^ fnv1a64(check.as_bytes()))
+    fastrand::Rng::with_seed(seed ^ fnv1a64(check.bytes()))
 }
 
 /// FNV-1a, 64 bits (Fowler, Noll, Vo).
-fn fnv1a64(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
+fn fnv1a64(bytes: impl IntoIterator<Item = u8>) -> u64 {
+    let basis = 0xcbf2_9ce4_8422_2325;
+    bytes.into_iter().fold(basis, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
 
 #[cfg(test)]
@@ -143,8 +155,9 @@ mod tests {
 
     #[test]
     fn the_hash_is_the_published_one() {
-        assert_eq!(fnv1a64(b""), 0xcbf2_9ce4_8422_2325);
-        assert_eq!(fnv1a64(b"foobar"), 0x8594_4171_f739_67e8);
+        assert_eq!(fnv1a64([]), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(fnv1a64(*b"foobar"), 0x8594_4171_f739_67e8);
+        assert_eq!(digest([0x7261_626f_6f66]), fnv1a64(*b"foobar\0\0"));
     }
 
     #[test]

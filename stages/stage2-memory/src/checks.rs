@@ -8,47 +8,23 @@
 //! Numbers are recorded in decimal unless said otherwise; a list is joined by commas, and `-` if it is empty.
 //!
 //! Invariant: until `done`, nothing is printed but records, and nothing is allocated: the heap isn't there yet. After
-//! it the ordinary boot follows, on the student's allocator, tables and heap, and says [`live_word`].
+//! it the ordinary boot follows, on the student's allocator, tables and heap, and says the word of `2.live`.
 
 use console::bedrock::Reporter;
-use core::fmt;
-use fastrand::Rng;
-
 mod frames;
 mod growth;
 mod hidden;
 mod tables;
 
-/// Runs all checks. Returns the word that the live console is to say.
+/// Runs all checks. Returns the word of `2.live`.
+///
+/// It is printed as `live: <word>` right behind the banner of the ordinary boot.
 pub fn run(reporter: Reporter) -> [u8; 8] {
-    let word = live_word(&mut reporter.rng("2.live"));
+    let word = reporter.live_word("2.live");
     frames::run(&reporter);
     tables::run(&reporter);
     growth::run(&reporter);
     hidden::run(&reporter);
     reporter.done();
     word
-}
-
-/// `2.live`: printed as `live: <word>` right behind the banner of the ordinary boot.
-///
-/// Draws: eight times `rng.lowercase()`.
-fn live_word(rng: &mut Rng) -> [u8; 8] {
-    core::array::from_fn(|_| rng.lowercase() as u8)
-}
-
-/// Shows what an iterator gives, joined by commas; `-` for nothing.
-struct List<I>(I);
-
-impl<I: Iterator<Item: fmt::Display> + Clone> fmt::Display for List<I> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut items = self.0.clone();
-        match items.next() {
-            None => f.write_str("-"),
-            Some(first) => {
-                write!(f, "{first}")?;
-                items.try_for_each(|item| write!(f, ",{item}"))
-            }
-        }
-    }
 }

@@ -3,8 +3,7 @@
 //! Here memory is a plain list of frames that are free or not. Which blocks there are follows from it: a block is in
 //! the set if all of its frames are free, and those of the next larger block around it are not.
 
-use super::list;
-use crate::check::expect::{Row, Value};
+use crate::check::expect::{Row, Value, list};
 use fastrand::Rng;
 
 /// The largest order there is.

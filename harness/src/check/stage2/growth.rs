@@ -2,8 +2,7 @@
 //!
 //! The rules, as the lab has them, played through on a list of the lengths of free runs.
 
-use super::list;
-use crate::check::expect::Row;
+use crate::check::expect::{Row, list};
 use fastrand::Rng;
 
 const PAGE: u64 = 4096;

@@ -31,9 +31,3 @@ pub fn expected(check: &str, seed: u64, _facts: &Facts) -> Vec<Row> {
         other => unknown(other),
     }
 }
-
-/// A list as the guest writes it.
-fn list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
-    let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
-    if items.is_empty() { "-".to_owned() } else { items.join(",") }
-}

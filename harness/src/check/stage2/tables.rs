@@ -3,8 +3,7 @@
 //! Here an address space is a plain map from page numbers to frames. Which tables there must be follows from the
 //! pages: one of level n for each different beginning of a page's number.
 
-use super::list;
-use crate::check::expect::Row;
+use crate::check::expect::{Row, list};
 use fastrand::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 

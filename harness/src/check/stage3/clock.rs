@@ -1,7 +1,6 @@
 //! Exercise 3b: which time `clock::scale`, `read` and `latest` have to find.
 
-use super::list;
-use crate::check::expect::Row;
+use crate::check::expect::{Row, list};
 use fastrand::Rng;
 
 /// The definition, bit by bit: the ticks are shifted, multiplied and divided by 2^32.

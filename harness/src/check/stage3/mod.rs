@@ -33,17 +33,3 @@ pub fn expected(check: &str, seed: u64, _: &Facts) -> Vec<Row> {
         other => unknown(other),
     }
 }
-
-/// Numbers with commas between, as the guest shows them; `-` for none.
-fn list(items: impl IntoIterator<Item = impl ToString>) -> String {
-    let texts: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
-    if texts.is_empty() { "-".to_owned() } else { texts.join(",") }
-}
-
-/// One number for many: FNV-1a, 64 bits, over numbers of eight bytes each, the low byte first.
-fn digest(numbers: impl IntoIterator<Item = u64>) -> String {
-    let bytes = numbers.into_iter().flat_map(u64::to_le_bytes);
-    let hash =
-        bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
-    format!("{hash:016x}")
-}

@@ -1,7 +1,6 @@
 //! Exercise 3a: which ports `pending::scan` has to deliver, and how often.
 
-use super::list;
-use crate::check::expect::Row;
+use crate::check::expect::{Row, list};
 use fastrand::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 

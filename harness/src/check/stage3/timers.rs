@@ -1,7 +1,6 @@
 //! Exercise 3c: in which order `timer_heap`'s functions have to hand out entries, and at what cost.
 
-use super::{digest, list};
-use crate::check::expect::{Row, Value};
+use crate::check::expect::{Row, Value, digest, list};
 use fastrand::Rng;
 use std::collections::BTreeSet;
 
@@ -18,7 +17,8 @@ fn order_of(entries: &BTreeSet<Entry>) -> String {
 }
 
 fn digest_of<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> String {
-    digest(entries.into_iter().flat_map(|(deadline, sequence)| [*deadline, *sequence]))
+    let numbers = entries.into_iter().flat_map(|(deadline, sequence)| [*deadline, *sequence]);
+    format!("{:016x}", digest(numbers))
 }
 
 pub fn order(rng: &mut Rng) -> Vec<Row> {

@@ -35,15 +35,3 @@ pub fn expected(check: &str, seed: u64, _: &Facts) -> Vec<Row> {
         other => unknown(other),
     }
 }
-
-/// One number for many: FNV-1a, 64 bits, over numbers of eight bytes each, the low byte first.
-fn digest(numbers: impl IntoIterator<Item = u64>) -> u64 {
-    let bytes = numbers.into_iter().flat_map(u64::to_le_bytes);
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
-}
-
-/// Numbers joined by commas, `-` for none.
-fn list(numbers: impl IntoIterator<Item = u64>) -> String {
-    let words: Vec<String> = numbers.into_iter().map(|number| number.to_string()).collect();
-    if words.is_empty() { "-".to_owned() } else { words.join(",") }
-}

@@ -1,7 +1,6 @@
 //! Exercise 4b: who is picked, as a plain list of items and a count a level tell it.
 
-use super::{digest, list};
-use crate::check::expect::Row;
+use crate::check::expect::{Row, digest, list};
 use fastrand::Rng;
 
 const LEVELS: usize = 16;

@@ -1,7 +1,6 @@
 //! Exercise 4a: what both sides of a switch have to find.
 
-use super::{digest, list};
-use crate::check::expect::{Row, Value};
+use crate::check::expect::{Row, Value, digest, list};
 use fastrand::Rng;
 
 /// MXCSR and the x87 control word of a new thread.

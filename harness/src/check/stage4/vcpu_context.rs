@@ -1,7 +1,6 @@
 //! Exercise 4d: what Xen has to be told about another vCPU (`struct vcpu_guest_context`).
 
-use super::digest;
-use crate::check::expect::{Row, Value};
+use crate::check::expect::{Row, Value, digest};
 use fastrand::Rng;
 use std::collections::BTreeMap;
 

@@ -8,7 +8,9 @@
 //! Read in this order: `start` (the first instructions), `notes`, this file, [`cpu`], `protect`, `trap`, [`report`].
 
 #[cfg(feature = "checks")]
-pub use reporter::{Hex, Record, Reporter};
+pub use reporter::{Record, Reporter};
+#[cfg(feature = "checks")]
+pub use shown::{Digest, Hex, List};
 
 mod backtrace;
 pub mod cpu;
@@ -30,6 +32,8 @@ pub mod report;
 mod reporter;
 #[cfg(feature = "checks")]
 mod seal;
+#[cfg(feature = "checks")]
+mod shown;
 mod start;
 mod symbols;
 mod trap;

@@ -3,13 +3,11 @@
 use core::cell::Cell;
 use core::fmt;
 
-use console::bedrock::{Record, Reporter};
+use console::bedrock::{List, Record, Reporter};
 use console::types::Pfn;
 use fastrand::Rng;
 use memory::block_tree::BlockTrees;
 use memory::free_blocks::{self, FreeBlocks, FreeError, ORDERS};
-
-use super::List;
 
 /// Words for the largest set here, of 4095 frames.
 const WORDS: usize = 512;

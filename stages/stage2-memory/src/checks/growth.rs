@@ -3,13 +3,11 @@
 use core::alloc::Layout;
 use core::fmt;
 
-use console::bedrock::{Record, Reporter};
+use console::bedrock::{List, Record, Reporter};
 use console::types::{PAGE_SIZE, Pfn};
 use fastrand::Rng;
 use memory::heap_space::{self, GrowError, HeapSpace, Run};
 use memory::page_tables::MapError;
-
-use super::List;
 
 const PAGE: u64 = PAGE_SIZE as u64;
 /// Runs that are noted.

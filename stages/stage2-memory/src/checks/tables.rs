@@ -4,15 +4,13 @@ use core::cell::Cell;
 use core::fmt;
 
 use console::Errno;
-use console::bedrock::{Record, Reporter};
+use console::bedrock::{List, Record, Reporter};
 use console::lock::{Guard, Lock};
 use console::types::{Mfn, PAGE_SIZE};
 use fastrand::Rng;
 use memory::entry::{Access, Entry, Flags, TABLE};
 use memory::page_tables::{self, MapError, PageTables, Refused, Tables, Walk};
 use x86_64::VirtAddr;
-
-use super::List;
 
 /// Runs the checks of this exercise.
 pub fn run(reporter: &Reporter) {

@@ -3,11 +3,9 @@
 use core::cell::Cell;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use console::bedrock::{Record, Reporter};
+use console::bedrock::{List, Record, Reporter};
 use events::clock::{self, TimeInfo};
 use fastrand::Rng;
-
-use super::List;
 
 /// Runs the checks of this exercise on private objects.
 pub fn run(reporter: &Reporter) {

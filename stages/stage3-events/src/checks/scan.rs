@@ -4,12 +4,10 @@
 use core::cell::RefCell;
 use core::fmt;
 
-use console::bedrock::{Record, Reporter};
+use console::bedrock::{List, Record, Reporter};
 use console::types::Port;
 use events::pending::{self, PORTS, PendingPorts, WORDS};
 use fastrand::Rng;
-
-use super::List;
 
 /// The ports at the ends of something.
 const EDGES: [u32; 8] = [1, 31, 32, 63, 64, 1023, 1024, 4095];

@@ -3,11 +3,9 @@
 use core::cell::Cell;
 use core::fmt;
 
-use console::bedrock::{Record, Reporter};
+use console::bedrock::{Digest, List, Record, Reporter};
 use events::timer_heap::{self, Entry, TimerHeap};
 use fastrand::Rng;
-
-use super::{Digest, List};
 
 /// The most entries of any check.
 const MOST: usize = 256;
@@ -123,7 +121,7 @@ fn cost(_: &mut Rng, record: &Record) {
 /// and `digest` of all that came out, deadline and sequence of each.
 fn mixed(rng: &mut Rng, record: &Record) {
     let mut heap = Heap::new();
-    let mut digest = Digest::new();
+    let mut digest = Digest::default();
     let mut now = 0;
     let mut note = |entry: Entry| {
         digest.add(entry.deadline);
@@ -146,7 +144,7 @@ fn mixed(rng: &mut Rng, record: &Record) {
             }
         }
     }
-    record.saw(format_args!("count={} digest={:016x}", heap.length, digest.0));
+    record.saw(format_args!("count={} digest={:016x}", heap.length, digest.value()));
 }
 
 /// What came out of a heap, in its order.

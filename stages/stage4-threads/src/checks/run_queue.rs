@@ -1,10 +1,8 @@
 //! Checks of exercise 4b: `ready::ReadyQueue` on levels that are plain arrays.
 
-use console::bedrock::{Record, Reporter};
+use console::bedrock::{Digest, List, Record, Reporter};
 use fastrand::Rng;
 use threads::ready::{LEVELS, Levels, ReadyQueue};
-
-use super::{Digest, List};
 
 /// Runs the checks of this exercise.
 pub fn run(reporter: &Reporter) {
@@ -114,7 +112,7 @@ fn patience(rng: &mut Rng, record: &Record) {
 /// `left`, how many items are left.
 fn mixed(rng: &mut Rng, record: &Record) {
     let mut queue = ReadyQueue::new(Arrays::new());
-    let (mut digest, mut states) = (Digest::new(), Digest::new());
+    let (mut digest, mut states) = (Digest::default(), Digest::default());
     let mut lengths = 0_u64;
     let mut item = 0;
     for _ in 0..400 {
@@ -130,7 +128,7 @@ fn mixed(rng: &mut Rng, record: &Record) {
         states.add(queue.state().occupied.into());
         queue.state().passed_over.iter().for_each(|count| states.add((*count).into()));
     }
-    record.saw(format_args!("digest={} state={} left={lengths}", digest.0, states.0));
+    record.saw(format_args!("digest={} state={} left={lengths}", digest.value(), states.value()));
 }
 
 /// A thief who may take some items only.

@@ -2,12 +2,10 @@
 
 use core::cell::{Cell, UnsafeCell};
 
-use console::bedrock::{Record, Reporter};
+use console::bedrock::{Digest, List, Record, Reporter};
 use fastrand::Rng;
 use threads::context;
 use threads::under_test::switch::{Arrival, Registers, arrive, control_words, set_control_words, with_registers};
-
-use super::{Digest, List};
 
 const STACK: usize = 8192;
 const STACKS: usize = 6;
@@ -211,14 +209,14 @@ fn many(rng: &mut Rng, record: &Record) {
     for (index, player) in players[..stacks].iter().enumerate() {
         player.ways.there.set(prepare(top(index, 0), play, address(player)));
     }
-    let mut digest = Digest::new();
+    let mut digest = Digest::default();
     for turn in 0..turns as u64 {
         let player = &players[rng.usize(..stacks)];
         player.turn.set(turn);
         player.ways.go();
         digest.add(player.number.get());
     }
-    record.saw(format_args!("stacks={stacks} turns={turns} digest={}", digest.0));
+    record.saw(format_args!("stacks={stacks} turns={turns} digest={}", digest.value()));
 }
 
 #[derive(Default)]

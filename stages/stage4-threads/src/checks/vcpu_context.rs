@@ -1,11 +1,9 @@
 //! Checks of exercise 4d: `smp::context::fill`.
 
-use console::bedrock::{Record, Reporter};
+use console::bedrock::{Digest, Record, Reporter};
 use console::types::Mfn;
 use fastrand::Rng;
 use threads::smp::context::{self, Registers, TrapEntry, VcpuContext, VcpuStart};
-
-use super::Digest;
 
 const MOST_TRAPS: usize = 32;
 
@@ -71,7 +69,7 @@ fn memory(rng: &mut Rng, record: &Record) {
 /// flags, cs and address; `event`, `failsafe`, `syscall`, the callbacks.
 fn traps(rng: &mut Rng, record: &Record) {
     let context = filled(rng);
-    let mut digest = Digest::new();
+    let mut digest = Digest::default();
     for trap in &context.traps {
         digest.add(trap.vector.into());
         digest.add(trap.flags.into());
@@ -82,7 +80,7 @@ fn traps(rng: &mut Rng, record: &Record) {
     let VcpuContext { event_callback, failsafe_callback, syscall_callback, .. } = context;
     record.saw(format_args!(
         "used={used} table={} event={event_callback} failsafe={failsafe_callback} syscall={syscall_callback}",
-        digest.0
+        digest.value()
     ));
 }
 
