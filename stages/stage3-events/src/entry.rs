@@ -10,10 +10,9 @@
 //! Invariant: everything that the interrupted code can tell comes back as it was, the extended state included; rsp never
 //! rises above what is still needed, and the stack below holds nothing that a nested exception could overwrite.
 
-use console::bedrock::{TrapFrame, report};
+use console::bedrock::{STUB_SIZE, TrapFrame, TrapInfo, VECTORS, report};
 
 use crate::context::{Context, Resume};
-use crate::xen::TrapInfo;
 use crate::{trap, upcall};
 
 /// Stands in a frame where an exception has its vector: an event.
@@ -21,25 +20,12 @@ pub const EVENT: u64 = 256;
 /// The same for Xen's failsafe callback: a segment register could not be loaded.
 const FAILSAFE: u64 = 257;
 
-const VECTORS: usize = 32;
-const MASK_EVENTS: u8 = 4;
-const FLAT_KERNEL_CS: u16 = 0xe033;
-const STUB_SIZE: u64 = 32;
-
 /// The trap table: every exception enters here, with events masked.
 static TABLE: spin::Once<[TrapInfo; VECTORS + 1]> = spin::Once::new();
 
 /// The table to register on each vCPU. Its last entry ends it.
-pub fn trap_table() -> &'static [TrapInfo] {
-    TABLE.call_once(|| {
-        let entry = |vector: usize| TrapInfo {
-            vector: vector as u8,
-            flags: MASK_EVENTS,
-            cs: FLAT_KERNEL_CS,
-            address: if vector < VECTORS { stub(vector as u64) } else { 0 },
-        };
-        core::array::from_fn(entry)
-    })
+pub fn trap_table() -> &'static [TrapInfo; VECTORS + 1] {
+    TABLE.call_once(|| TrapInfo::table(stub))
 }
 
 /// Where Xen enters with an event: what a vCPU's event callback is to be.
@@ -84,56 +70,26 @@ extern "C" fn interrupted(context: *mut Context) -> Resume {
 }
 // ANCHOR_END: interrupted
 
-// A stub makes room for vector and error code out of the slots that held rcx and r11: those two take their true values
-// back first. The failsafe's frame has four segment registers more, which make the room.
+// The stubs for events and for the failsafe callback do what those for exceptions do. An event's frame has no error code. The
+// failsafe's has four segment registers more, which make the room.
 //
 // Before the call, two words are pushed that look as if the interrupted code had called: so a backtrace goes through.
 #[cfg(guest)]
 core::arch::global_asm!(
     r#"
-    .macro entry_plain vector
-        .balign {stub_size}
-        mov rcx, [rsp]
-        mov r11, [rsp + 8]
-        mov qword ptr [rsp + 8], 0          /* no error code */
-        mov qword ptr [rsp], \vector
-        jmp entry_common
-    .endm
-    .macro entry_error vector
-        .balign {stub_size}
-        mov rcx, [rsp]
-        mov r11, [rsp + 8]
-        add rsp, 8                          /* the error code is there already */
-        mov qword ptr [rsp], \vector
-        jmp entry_common
-    .endm
-
     .section .text.entry, "ax", @progbits
     .balign {stub_size}
     .global stardust_entries
 stardust_entries:
-    .irp vector, 0, 1, 2, 3, 4, 5, 6, 7
-        entry_plain \vector
-    .endr
-    entry_error 8
-    entry_plain 9
-    .irp vector, 10, 11, 12, 13, 14
-        entry_error \vector
-    .endr
-    entry_plain 15
-    entry_plain 16
-    entry_error 17
-    entry_plain 18
-    entry_plain 19
-    entry_plain 20
-    entry_error 21
-    .irp vector, 22, 23, 24, 25, 26, 27, 28
-        entry_plain \vector
-    .endr
-    entry_error 29
-    entry_error 30
-    entry_plain 31
-    entry_plain {event}
+    "#,
+    console::exception_stubs!("entry_common"),
+    r#"
+    .balign {stub_size}
+    mov rcx, [rsp]                          /* an event */
+    mov r11, [rsp + 8]
+    mov qword ptr [rsp + 8], 0
+    mov qword ptr [rsp], {event}
+    jmp entry_common
     .balign {stub_size}
     mov rcx, [rsp]                          /* the failsafe callback */
     mov r11, [rsp + 8]

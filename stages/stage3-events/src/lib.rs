@@ -59,7 +59,7 @@ mod pvclock;
 mod timer_queue;
 
 pub use demo::DEMOS;
-pub use xen::{TrapInfo, Virq};
+pub use xen::Virq;
 
 use console::bedrock::cpu;
 use console::bedrock::report::{self, Hooks};

@@ -10,15 +10,13 @@ use core::mem;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use console::bedrock::TrapFrame;
+use console::bedrock::{TrapFrame, VECTORS};
 
 use crate::fixup;
 
 /// Takes care of an exception. It may change the registers that the interrupted code goes on with. `false`: this one
 /// is no business of its own.
 pub type Handler = fn(&mut TrapFrame) -> bool;
-
-const VECTORS: usize = 32;
 
 static HANDLERS: [AtomicPtr<()>; VECTORS] = [const { AtomicPtr::new(ptr::null_mut()) }; VECTORS];
 

@@ -4,9 +4,8 @@
 //! Invariant: each structure here has the layout of its namesake there, and only the functions of this file pass one
 //! to Xen.
 
-use core::mem;
-
 use console::Errno;
+use console::bedrock::TrapInfo;
 use console::types::{Domid, Mfn, Port};
 use console::xen::hypercall;
 
@@ -30,20 +29,6 @@ impl Virq {
     pub const TIMER: Self = Self(0);
     /// Somebody asked the domain for its state (`xl debug-keys q`). Each vCPU has its own.
     pub const DEBUG: Self = Self(1);
-}
-
-/// One entry of a trap table (`struct trap_info`).
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TrapInfo {
-    /// Which exception.
-    pub vector: u8,
-    /// Bits 0 and 1: who may raise it by `int n`. Bit 2: mask events on entry.
-    pub flags: u8,
-    /// The code segment. Xen uses its own whatever stands here.
-    pub cs: u16,
-    /// Where the handler is; 0 ends the table.
-    pub address: u64,
 }
 
 /// What `callback_op` registers (`public/callback.h`).
@@ -213,5 +198,3 @@ pub(crate) fn poll_until(deadline: u64) {
     // SAFETY: Xen reads the structure, which names no ports.
     let _ = unsafe { hypercall(number::SCHED_OP, [SCHEDOP_POLL, pointer, 0, 0]) };
 }
-
-const _: () = assert!(mem::size_of::<TrapInfo>() == 16);

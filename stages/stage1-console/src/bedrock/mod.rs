@@ -44,7 +44,7 @@ pub use protect::boot_mapped;
 pub use raw_start_info::START_INFO_SIZE;
 pub use start::{boot_stack, boot_stack_guard, first_ticks};
 pub use symbols::{Symbol, lookup as lookup_symbol};
-pub use trap::TrapFrame;
+pub use trap::{STUB_SIZE, TrapFrame, TrapInfo, VECTORS};
 
 use raw_hypercall::{number, raw_hypercall};
 use raw_start_info::RawStartInfo;

@@ -41,51 +41,62 @@ pub struct TrapFrame {
     pub ss: u64,
 }
 
-/// One entry of the table (`struct trap_info`).
+/// One entry of a trap table (`struct trap_info`).
 #[repr(C)]
-#[derive(Clone, Copy)]
-struct TrapInfo {
-    vector: u8,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TrapInfo {
+    /// Which exception.
+    pub vector: u8,
     /// Bits 0 and 1: who may raise it by `int n`. Bit 2: mask events on entry.
-    flags: u8,
-    cs: u16,
-    address: u64,
+    pub flags: u8,
+    /// The code segment. Xen uses its flat one whatever stands here.
+    pub cs: u16,
+    /// Where the handler is; 0 ends the table.
+    pub address: u64,
 }
 
-const VECTORS: usize = 32;
-const MASK_EVENTS: u8 = 4;
-/// Xen's flat code segment, which it uses whatever the entry says.
-const FLAT_KERNEL_CS: u16 = 0xe033;
-const STUB_SIZE: u64 = 32;
+const _: () = assert!(size_of::<TrapInfo>() == 16);
+
+/// How many exceptions the processor has.
+pub const VECTORS: usize = 32;
+/// Bytes from one of [`exception_stubs`](crate::exception_stubs) to the next.
+pub const STUB_SIZE: u64 = 32;
+
+// ANCHOR: install
+impl TrapInfo {
+    /// The table of all exceptions by their stubs' addresses, with the entry that ends it. Each masks events.
+    pub fn table(stub: fn(u64) -> u64) -> [Self; VECTORS + 1] {
+        const MASK_EVENTS: u8 = 4;
+        const FLAT_KERNEL_CS: u16 = 0xe033;
+        let mut table = [Self::default(); VECTORS + 1];
+        for (vector, entry) in table[..VECTORS].iter_mut().enumerate() {
+            let address = stub(vector as u64);
+            *entry = Self { vector: vector as u8, flags: MASK_EVENTS, cs: FLAT_KERNEL_CS, address };
+        }
+        table
+    }
+}
 
 /// Has Xen deliver all exceptions of this vCPU to the report.
 pub(super) fn install() {
-    // ANCHOR: install
-    let entry = |vector: usize| TrapInfo {
-        vector: vector as u8,
-        flags: MASK_EVENTS,
-        cs: FLAT_KERNEL_CS,
-        address: stub(vector),
-    };
-    let mut table: [TrapInfo; VECTORS + 1] = core::array::from_fn(entry);
-    table[VECTORS].address = 0; // ends the table
+    let table = TrapInfo::table(stub);
     // SAFETY: Xen only reads the table, which ends as it must; the handlers are the stubs below.
     let result = unsafe { raw_hypercall(number::SET_TRAP_TABLE, [table.as_ptr().addr() as u64, 0, 0, 0]) };
     assert!(result == 0 || cfg!(not(guest)), "Xen refused the trap table: {result}");
-    // ANCHOR_END: install
 }
+// ANCHOR_END: install
 
 #[cfg(guest)]
-fn stub(vector: usize) -> u64 {
+fn stub(vector: u64) -> u64 {
     unsafe extern "C" {
         static trap_stubs: u8;
     }
-    (&raw const trap_stubs).addr() as u64 + STUB_SIZE * vector as u64
+    (&raw const trap_stubs).addr() as u64 + STUB_SIZE * vector
 }
 
 #[cfg(not(guest))]
-fn stub(vector: usize) -> u64 {
-    STUB_SIZE * vector as u64
+fn stub(vector: u64) -> u64 {
+    STUB_SIZE * vector
 }
 
 /// Where the stubs arrive, events masked, on the stack of the code that faulted.
@@ -95,53 +106,42 @@ extern "C" fn stardust_trap(frame: &TrapFrame) -> ! {
     super::report::fault(frame)
 }
 
-// A stub makes room for vector and error code out of the slots that held rcx and r11: those two take their true values
-// back first. Then all general registers follow. The direction flag is whatever it was, so `cld` before any Rust.
+/// The assembly of the stubs of all exceptions, 32 bytes each, in the order of their vectors. They go on at a label.
+///
+/// A stub makes room for vector and error code out of the slots that held rcx and r11: those two take their true values
+/// back first. What is left to push are the fields of [`TrapFrame`](crate::bedrock::TrapFrame) below the vector.
+#[macro_export]
+macro_rules! exception_stubs {
+    ($label:literal) => {
+        concat!(
+            r#"
+    .irp vector, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+        .balign 32
+        mov rcx, [rsp]
+        mov r11, [rsp + 8]
+        .if (0x60227d00 >> \vector) & 1     /* 8, 10 to 14, 17, 21, 29 and 30 come with an error code */
+        add rsp, 8
+        .else
+        mov qword ptr [rsp + 8], 0
+        .endif
+        mov qword ptr [rsp], \vector
+        jmp "#,
+            $label,
+            "\n    .endr"
+        )
+    };
+}
+
+// The direction flag is whatever it was, so `cld` before any Rust.
 #[cfg(guest)]
 core::arch::global_asm!(
     r#"
-    .macro trap_stub_plain vector
-        .balign {stub_size}
-        mov rcx, [rsp]
-        mov r11, [rsp + 8]
-        mov qword ptr [rsp + 8], 0          /* no error code */
-        mov qword ptr [rsp], \vector
-        jmp trap_common
-    .endm
-    .macro trap_stub_error vector
-        .balign {stub_size}
-        mov rcx, [rsp]
-        mov r11, [rsp + 8]
-        add rsp, 8                          /* the error code is there already */
-        mov qword ptr [rsp], \vector
-        jmp trap_common
-    .endm
-
     .section .text.trap, "ax", @progbits
-    .balign {stub_size}
+    .balign 32
 trap_stubs:
-    .irp vector, 0, 1, 2, 3, 4, 5, 6, 7
-        trap_stub_plain \vector
-    .endr
-    trap_stub_error 8
-    trap_stub_plain 9
-    .irp vector, 10, 11, 12, 13, 14
-        trap_stub_error \vector
-    .endr
-    trap_stub_plain 15
-    trap_stub_plain 16
-    trap_stub_error 17
-    trap_stub_plain 18
-    trap_stub_plain 19
-    trap_stub_plain 20
-    trap_stub_error 21
-    .irp vector, 22, 23, 24, 25, 26, 27, 28
-        trap_stub_plain \vector
-    .endr
-    trap_stub_error 29
-    trap_stub_error 30
-    trap_stub_plain 31
-
+    "#,
+    exception_stubs!("trap_common"),
+    r#"
 trap_common:
     push r11
     push rcx
@@ -165,7 +165,6 @@ trap_common:
     ud2
     .text
     "#,
-    stub_size = const STUB_SIZE,
 );
 
 impl TrapFrame {

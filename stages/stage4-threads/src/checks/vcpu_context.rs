@@ -1,9 +1,9 @@
 //! Checks of exercise 4d: `smp::context::fill`.
 
-use console::bedrock::{Digest, Record, Reporter};
+use console::bedrock::{Digest, Record, Reporter, TrapInfo};
 use console::types::Mfn;
 use fastrand::Rng;
-use threads::smp::context::{self, Registers, TrapEntry, VcpuContext, VcpuStart};
+use threads::smp::context::{self, Registers, VcpuContext, VcpuStart};
 
 const MOST_TRAPS: usize = 32;
 
@@ -26,7 +26,7 @@ fn filled(rng: &mut Rng) -> VcpuContext {
     let page_table = Mfn(rng.u64(..1 << 40));
     let gs_base = rng.u64(..);
     let (event, failsafe) = (rng.u64(..), rng.u64(..));
-    let mut traps = [TrapEntry::default(); MOST_TRAPS];
+    let mut traps = [TrapInfo::default(); MOST_TRAPS];
     let count = rng.usize(1..=20);
     for index in 0..count {
         let vector = loop {
@@ -35,7 +35,7 @@ fn filled(rng: &mut Rng) -> VcpuContext {
                 break vector;
             }
         };
-        traps[index] = TrapEntry { vector, flags: rng.u8(..8), cs: context::FLAT_CODE, address: rng.u64(1..) };
+        traps[index] = TrapInfo { vector, flags: rng.u8(..8), cs: context::FLAT_CODE, address: rng.u64(1..) };
     }
     let traps = &traps[..count];
     let start = VcpuStart { entry, argument, stack_top, page_table, gs_base, traps, event, failsafe };
@@ -76,7 +76,7 @@ fn traps(rng: &mut Rng, record: &Record) {
         digest.add(trap.cs.into());
         digest.add(trap.address);
     }
-    let used = context.traps.iter().filter(|trap| **trap != TrapEntry::default()).count();
+    let used = context.traps.iter().filter(|trap| **trap != TrapInfo::default()).count();
     let VcpuContext { event_callback, failsafe_callback, syscall_callback, .. } = context;
     record.saw(format_args!(
         "used={used} table={} event={event_callback} failsafe={failsafe_callback} syscall={syscall_callback}",

@@ -16,6 +16,7 @@
 //!
 //! Invariant: the layout is Xen's, which a test compares number by number.
 
+use console::bedrock::TrapInfo;
 use console::types::Mfn;
 
 use crate::vcpu_context as exercise;
@@ -43,25 +44,11 @@ pub struct VcpuStart<'a> {
     /// Where gs leads.
     pub gs_base: u64,
     /// Where exceptions arrive, in any order.
-    pub traps: &'a [TrapEntry],
+    pub traps: &'a [TrapInfo],
     /// Where events arrive.
     pub event: u64,
     /// Where failed loads of segment registers arrive.
     pub failsafe: u64,
-}
-
-/// An exception's handler (`struct trap_info`).
-#[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct TrapEntry {
-    /// Which exception.
-    pub vector: u8,
-    /// Bits 0 and 1: who may raise it by `int n`. Bit 2: mask events on entry.
-    pub flags: u8,
-    /// The code segment.
-    pub cs: u16,
-    /// The handler's address.
-    pub address: u64,
 }
 
 /// The general registers (`struct cpu_user_regs`).
@@ -109,7 +96,7 @@ pub struct VcpuContext {
     /// The general registers.
     pub registers: Registers,
     /// Where exceptions arrive, by vector.
-    pub traps: [TrapEntry; 256],
+    pub traps: [TrapInfo; 256],
     /// The local descriptor table.
     pub ldt_base: u64,
     /// Its length.
@@ -162,7 +149,7 @@ mod tests {
 
     #[test]
     fn the_layout_is_xens() {
-        assert_eq!((size_of::<VcpuContext>(), size_of::<Registers>(), size_of::<TrapEntry>()), (5168, 200, 16));
+        assert_eq!((size_of::<VcpuContext>(), size_of::<Registers>(), size_of::<TrapInfo>()), (5168, 200, 16));
         let context = [
             offset_of!(VcpuContext, flags),
             offset_of!(VcpuContext, registers),
@@ -189,7 +176,7 @@ mod tests {
     #[test]
     fn a_vcpu_begins_as_asked() {
         let traps =
-            [3, 14].map(|vector| TrapEntry { vector, flags: 4, cs: FLAT_CODE, address: 100 + u64::from(vector) });
+            [3, 14].map(|vector| TrapInfo { vector, flags: 4, cs: FLAT_CODE, address: 100 + u64::from(vector) });
         let start = VcpuStart {
             entry: 1,
             argument: 2,
@@ -207,6 +194,6 @@ mod tests {
         assert_eq!((registers.cs, registers.ss, context.kernel_ss), (0xe033, 0xe02b, 0xe02b));
         assert_eq!((context.flags, context.control, context.gdt_entries), (4, [0, 0, 0, 0x4000, 0, 0, 0, 0], 0));
         assert_eq!((context.gs_base_kernel, context.event_callback, context.failsafe_callback), (5, 6, 7));
-        assert_eq!((context.traps[3], context.traps[14], context.traps[0]), (traps[0], traps[1], TrapEntry::default()));
+        assert_eq!((context.traps[3], context.traps[14], context.traps[0]), (traps[0], traps[1], TrapInfo::default()));
     }
 }

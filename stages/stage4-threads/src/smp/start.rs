@@ -16,7 +16,7 @@ use events::port::{self, PortError};
 use events::vcpu::RegisterError;
 use events::{clock, entry};
 
-use super::context::{self, TrapEntry, VcpuContext, VcpuStart};
+use super::context::{self, VcpuContext, VcpuStart};
 use crate::cpu_set::MOST;
 use crate::scheduler::{self, ONLINE, Scheduler};
 use crate::thread::{self, SpawnError};
@@ -111,18 +111,14 @@ fn start(id: u32) -> Result<(), StartError> {
     events::vcpu::register(block)?;
     let_others_interrupt(scheduler)?;
 
-    let traps: Vec<TrapEntry> = entry::trap_table()
-        .iter()
-        .filter(|trap| trap.address != 0)
-        .map(|trap| TrapEntry { vector: trap.vector, flags: trap.flags, cs: trap.cs, address: trap.address })
-        .collect();
+    let [traps @ .., _end] = entry::trap_table();
     let start = VcpuStart {
         entry: begin as *const () as u64,
         argument: id.into(),
         stack_top,
         page_table: page_table(),
         gs_base,
-        traps: &traps,
+        traps,
         event: entry::event_address(),
         failsafe: entry::failsafe_address(),
     };
