@@ -40,8 +40,8 @@ pub fn build(bench: &mut Bench, request: &Request) -> std::result::Result<Guest,
         Some((exercise.id.as_str(), text))
     });
     let (app, tree) = (bench.app, bench.tree()?);
-    tree.lay(request.stage, &given.collect::<Vec<_>>(), &request.references)?;
-    tree.lay_below(app.course.below(request.stage), &request.below)?;
+    tree.lay(request.stage, &given.collect::<Vec<_>>(), &request.work.references)?;
+    tree.lay_below(app.course.below(request.stage), &request.work.below)?;
     if let Some(hidden) = request.hidden {
         tree.put(&hidden::seam(request.stage), &hidden.source)?;
     }

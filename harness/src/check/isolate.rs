@@ -9,6 +9,7 @@
 use super::results::{ExerciseResult, Results, Status};
 use super::{Bench, Request, together};
 use crate::error::Result;
+use crate::work::Work;
 
 /// Runs anew what may have failed because of another exercise.
 pub fn give_partial_credit(bench: &mut Bench, request: &Request, results: &mut Results) -> Result<()> {
@@ -17,9 +18,9 @@ pub fn give_partial_credit(bench: &mut Bench, request: &Request, results: &mut R
             continue;
         }
         bench.app.ui.note(&format!("{id} did not pass together with the other exercises; it runs by itself"));
-        let (only, references) = (Some(id.clone()), others(request, &id));
+        let work = Work { references: others(request, &id), ..request.work.clone() };
         let log = request.log.with_extension(format!("{id}.log"));
-        let alone = Request { only, references, host_tests: false, log, ..request.clone() };
+        let alone = Request { only: Some(id.clone()), work, host_tests: false, log, ..request.clone() };
         let alone = together(bench, &alone)?;
         results.guest_ms += alone.guest_ms;
         let better = alone.exercises.into_iter().find(|result| result.id == id);
@@ -79,7 +80,7 @@ fn references_at_hand(bench: &Bench, request: &Request, id: &str) -> bool {
     let others = others(request, id);
     let folder = bench.app.course.root.join("solutions").join(&request.stage.package);
     let mut files = request.stage.lab.exercises.iter().filter(|exercise| others.contains(&exercise.id));
-    !others.is_subset(&request.references) && files.all(|exercise| folder.join(&exercise.file).is_file())
+    !others.is_subset(&request.work.references) && files.all(|exercise| folder.join(&exercise.file).is_file())
 }
 
 fn take_better(counted: &mut ExerciseResult, alone: ExerciseResult) {

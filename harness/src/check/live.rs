@@ -55,7 +55,7 @@ pub fn judge(whole: &mut CheckResult, request: &Request, evidence: &Evidence) {
         whole.message = Some(format!("the console differs from the reference's (no points lost):\n{difference}"));
     }
     whole.status = if wrong.is_empty() { Status::Pass } else { Status::Fail };
-    whole.points = if wrong.is_empty() && request.references.is_empty() { whole.max } else { 0 };
+    whole.points = if wrong.is_empty() && request.work.references.is_empty() { whole.max } else { 0 };
     whole.wrong = wrong;
 }
 

@@ -45,7 +45,6 @@ pub(crate) use boot::{boot_anew, expectations};
 pub(crate) use compile::build;
 use hidden::Hidden;
 use results::{CheckResult, ExerciseResult, Results, Status, Totals};
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use submission::Submission;
@@ -55,10 +54,8 @@ use submission::Submission;
 pub struct Request<'a> {
     /// The stage.
     pub stage: &'a Stage,
-    /// The exercises of which the reference is taken.
-    pub references: BTreeSet<String>,
-    /// The stages below of which the references are taken, by their names.
-    pub below: BTreeSet<String>,
+    /// Whose work it is.
+    pub work: Work,
     /// The only exercise to check, where one was picked.
     pub only: Option<String>,
     /// What inputs are drawn from.
@@ -82,8 +79,7 @@ impl<'a> Request<'a> {
     pub fn new(stage: &'a Stage, work: Work) -> Self {
         Self {
             stage,
-            references: work.references,
-            below: work.below,
+            work,
             only: None,
             seed: fastrand::u64(..),
             scale: None,
@@ -97,12 +93,12 @@ impl<'a> Request<'a> {
 
     /// The exercises that are neither left out nor a reference's.
     fn mine(&self) -> impl Iterator<Item = &'a Exercise> {
-        self.stage.lab.exercises.iter().filter(|exercise| !self.references.contains(&exercise.id))
+        self.stage.lab.exercises.iter().filter(|exercise| !self.work.references.contains(&exercise.id))
     }
 
     /// The cargo features that make the choice of work.
     fn features(&self) -> Vec<String> {
-        Work { references: self.references.clone(), below: self.below.clone() }.features(self.stage)
+        self.work.features(self.stage)
     }
 
     /// The text of an exercise; in a submission perhaps why it is not taken.
@@ -121,7 +117,7 @@ impl<'a> Request<'a> {
         if self.submission.is_some() {
             return "submission";
         }
-        if self.references.len() == self.stage.lab.exercises.len() { "solution" } else { "mine" }
+        if self.work.references.len() == self.stage.lab.exercises.len() { "solution" } else { "mine" }
     }
 }
 
@@ -264,7 +260,7 @@ fn blank(app: &App, request: &Request) -> Results {
     let wanted = |exercise: &&Exercise| request.only.as_ref().is_none_or(|only| *only == exercise.id);
     let stage = request.stage;
     let exercises = stage.lab.exercises.iter().filter(wanted).map(|exercise| {
-        let reference = request.references.contains(&exercise.id);
+        let reference = request.work.references.contains(&exercise.id);
         let checks = exercise.checks.iter().map(|check| CheckResult {
             visibility: check.visibility,
             ..blank_check(&check.id, &check.title, check.points)
@@ -294,7 +290,7 @@ fn blank(app: &App, request: &Request) -> Results {
         host: results::Host::default(),
         stage: stage.package.clone(),
         mode: request.mode().to_owned(),
-        below: request.below.iter().cloned().collect(),
+        below: request.work.below.iter().cloned().collect(),
         seed: request.seed,
         image_bytes: None,
         host_tests: None,

@@ -146,15 +146,14 @@ fn look(
     let others = stage.lab.exercises.iter().map(|exercise| exercise.id.clone());
     let references: BTreeSet<String> = others.filter(|id| !case.given.contains_key(id)).collect();
     let request = Request {
-        references,
         seed: SEED,
         keep_going: true,
         host_tests: false,
         submission: Some(&submission),
-        ..Request::new(stage, Work::on_references(&bench.app.course, stage))
+        ..Request::new(stage, Work { references, ..Work::on_references(&bench.app.course, stage) })
     };
     let mut sources: Vec<&str> = case.given.iter().flat_map(|(id, text)| [id.as_str(), text]).collect();
-    let solutions = request.references.iter().map(|id| reference(bench, stage, id)).collect::<Result<Vec<_>>>()?;
+    let solutions = request.work.references.iter().map(|id| reference(bench, stage, id)).collect::<Result<Vec<_>>>()?;
     sources.extend(solutions.iter().map(String::as_str));
 
     let results = match known.and_then(|known| known.of_sources(&sources)) {

@@ -24,7 +24,7 @@ use crate::ui::{Ui, say};
 use crate::work::Work;
 use entries::Entry;
 use folder::Folder;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -213,12 +213,8 @@ impl Class<'_> {
             Ok((exercise.id.clone(), std::fs::read_to_string(&path).on("read", &path)?))
         });
         let submission = Submission::of("the references", files.collect::<Result<_>>()?);
-        let request = Request {
-            submission: Some(&submission),
-            host_tests: false,
-            references: BTreeSet::new(),
-            ..self.request(".references", self.seed)
-        };
+        let request =
+            Request { submission: Some(&submission), host_tests: false, ..self.request(".references", self.seed) };
         let mut bench = Bench::new(&self.app, self.app.scale(self.arguments.timeout_scale));
         let results = check_on(&mut bench, &request)?;
         let exercises = results.exercises.iter();

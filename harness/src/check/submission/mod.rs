@@ -85,12 +85,12 @@ pub fn check(app: &App, request: &Request, path: &Path) -> Result<Results> {
 pub fn check_submission(bench: &mut Bench, request: &Request, submission: &Submission) -> Result<Results> {
     let exercises = &request.stage.lab.exercises;
     let missing: Vec<&Exercise> = exercises.iter().filter(|exercise| submission.file(exercise).is_none()).collect();
-    let mut references = request.references.clone();
+    let mut work = request.work.clone();
     let solutions = bench.app.course.root.join("solutions").join(&request.stage.package);
     let at_hand = missing.iter().filter(|exercise| solutions.join(&exercise.file).is_file());
-    references.extend(at_hand.map(|exercise| exercise.id.clone()));
+    work.references.extend(at_hand.map(|exercise| exercise.id.clone()));
     let request =
-        Request { references, keep_going: true, host_tests: false, submission: Some(submission), ..request.clone() };
+        Request { work, keep_going: true, host_tests: false, submission: Some(submission), ..request.clone() };
     let mut results = check_on(bench, &request)?;
     for exercise in &missing {
         let Some(result) = results.exercises.iter_mut().find(|result| result.id == exercise.id) else { continue };
