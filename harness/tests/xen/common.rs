@@ -52,9 +52,26 @@ pub fn run(folder: &Path, arguments: &[&str]) -> Ended {
     harness(folder, arguments).output().expect("start the harness").into()
 }
 
-/// Boots the reference of stage 1 with this command line.
-pub fn boot(command_line: &str) -> Ended {
-    run(repository(), &["run", "stage1", "--solution", "--timeout", "120", "--cmdline", command_line])
+/// Boots the reference of a stage with this command line, and with more arguments of `harness run`.
+pub fn boot(stage: &str, more: &[&str], command_line: &str) -> Ended {
+    let arguments = ["run", stage, "--solution", "--timeout", "120", "--cmdline", command_line];
+    run(repository(), &[&arguments[..], more].concat())
+}
+
+/// Fails unless each of these is a line of a guest's console.
+#[track_caller]
+pub fn holds(text: &str, lines: &[&str]) {
+    for line in lines {
+        assert!(text.lines().any(|said| said == *line), "{line:?} in\n{text}");
+    }
+}
+
+/// The numbers of the line that begins with `beginning`.
+#[track_caller]
+pub fn numbers(console: &str, beginning: &str) -> Vec<u64> {
+    let line = console.lines().find(|line| line.starts_with(beginning));
+    let line = line.unwrap_or_else(|| panic!("{beginning} in {console}"));
+    line.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok()).collect()
 }
 
 /// A copy of the course, in which exercises can be filled in. Its build folder stays from test to test, so that

@@ -1,13 +1,16 @@
 //! `harness run` on the reference of stage 1: what a guest does on a real Xen, and how it ends.
 
-use crate::common::{Ended, boot, harness, repository, run};
+use crate::common::{self, Ended, harness, repository, run};
 use std::io::{Read, Write};
 use std::process::Stdio;
 
+fn boot(command_line: &str) -> Ended {
+    common::boot("stage1", &[], command_line)
+}
+
 /// Boots with this memory and these vCPUs.
 fn boot_sized(memory: &str, vcpus: &str) -> Ended {
-    let arguments = ["run", "stage1", "--solution", "--timeout", "120", "--memory", memory, "--vcpus", vcpus];
-    run(repository(), &arguments)
+    common::boot("stage1", &["--memory", memory, "--vcpus", vcpus], "")
 }
 
 #[test]

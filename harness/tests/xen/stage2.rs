@@ -1,18 +1,9 @@
 //! Stage 2's reference on a real Xen: all memory at any size, and what happens to those who misuse it.
 
-use crate::common::{Ended, repository, run};
+use crate::common::{self, Ended, numbers};
 
 fn boot(arguments: &[&str], command_line: &str) -> Ended {
-    let mut all = vec!["run", "stage2", "--solution", "--timeout", "120", "--cmdline", command_line];
-    all.extend(arguments);
-    run(repository(), &all)
-}
-
-/// The numbers of the line that begins with `beginning`.
-fn numbers(console: &str, beginning: &str) -> Vec<u64> {
-    let line =
-        console.lines().find(|line| line.starts_with(beginning)).unwrap_or_else(|| panic!("{beginning} in {console}"));
-    line.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok()).collect()
+    common::boot("stage2", arguments, command_line)
 }
 
 /// Boots with so much memory, where every page that there is gets touched.

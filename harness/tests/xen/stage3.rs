@@ -2,57 +2,13 @@
 //!
 //! The tests share the machine of `machine`, one at a time, and the stage's image, which is built once.
 
-use crate::common::{repository, run};
-use crate::machine::shared;
-use harness::course::{Course, GuestShape};
-use harness::domain::{Domain, fresh_name};
+use crate::common::{boot, holds};
+use crate::machine::Ready;
 use harness::machine::{Machine, Reason};
-use std::path::Path;
-use std::sync::{MutexGuard, Once};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-const KERNEL: &str = "/images/stage3";
-
-/// The machine, with the stage's image in it.
-fn ready() -> MutexGuard<'static, Machine> {
-    static PUT: Once = Once::new();
-    let machine = shared();
-    PUT.call_once(|| {
-        let image = Path::new(env!("CARGO_TARGET_TMPDIR")).join("stage3.elf");
-        run(repository(), &["build", "stage3", "--solution", "--out", image.to_str().unwrap()]).with(0);
-        machine.agent().put(KERNEL, &std::fs::read(image).unwrap()).unwrap();
-    });
-    machine
-}
-
-fn shape() -> GuestShape {
-    let course = Course::load(repository()).unwrap();
-    course.select("stage3").unwrap().stage.lab.guest.clone()
-}
-
-fn start<'a>(machine: &'a Machine, command_line: &str) -> Domain<'a> {
-    let options = shape().options(fresh_name("events"), KERNEL, command_line);
-    Domain::create(machine, &options).unwrap_or_else(|error| panic!("{error}"))
-}
-
-/// What a guest prints until it has powered off.
-fn said(machine: &Machine, command_line: &str) -> String {
-    let mut domain = start(machine, command_line);
-    domain.power_off(machine.within(60.0)).unwrap_or_else(|error| panic!("{command_line}: {error}"));
-    domain.text()
-}
-
-/// Waits until a guest has printed this.
-fn wait_for(machine: &Machine, domain: &mut Domain<'_>, words: &str) {
-    let ended = domain.listen(machine.within(60.0), |domain| domain.has_said(words.as_bytes()));
-    assert!(ended.unwrap_or_else(|error| panic!("{error}")).is_none(), "{words:?} in\n{}", domain.text());
-}
-
-#[track_caller]
-fn holds(text: &str, lines: &[&str]) {
-    for line in lines {
-        assert!(text.lines().any(|said| said == *line), "{line:?} in\n{text}");
-    }
+fn ready() -> Ready {
+    Ready::with("events")
 }
 
 /// The first number behind `before`.
@@ -83,7 +39,7 @@ fn every_exception_has_one_report() {
         ("exception exception=interrupt", "cr2 0x10 in the null page", "entry_common"),
     ];
     for (command_line, first, second) in cases {
-        let mut domain = start(&machine, &format!("app={command_line}"));
+        let mut domain = machine.start(&format!("app={command_line}"));
         let ended = domain.listen(machine.within(60.0), |_| false).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(ended, Some(&Reason::Crash), "{command_line}");
         let text = domain.text();
@@ -96,14 +52,13 @@ fn every_exception_has_one_report() {
 
 #[test]
 fn a_stack_that_runs_over_is_named() {
-    let arguments = ["run", "stage3", "--solution", "--timeout", "120", "--cmdline", "app=fault fault=stack"];
-    let ended = run(repository(), &arguments).with(3);
+    let ended = boot("stage3", &[], "app=fault fault=stack").with(3);
     assert!(ended.stderr.contains("Xen crashed the domain: overflow of the boot stack in "), "{}", ended.stderr);
 }
 
 #[test]
 fn exceptions_that_are_taken_care_of_cost_nothing() {
-    let text = said(&ready(), "app=probe");
+    let text = ready().said("app=probe");
     holds(
         &text,
         &[
@@ -117,7 +72,7 @@ fn exceptions_that_are_taken_care_of_cost_nothing() {
 
 #[test]
 fn every_port_delivers_each_event_once() {
-    let text = said(&ready(), "app=ports count=50");
+    let text = ready().said("app=ports count=50");
     holds(&text, &["one to each: 4092 sent, 4092 came once", "the largest port is 4095 of 4095"]);
     for port in [31, 32, 63, 64, 1023, 1024, 4094, 4095] {
         holds(&text, &[&format!("port {port}: 50 of 50 came, 0 refused")]);
@@ -128,7 +83,7 @@ fn every_port_delivers_each_event_once() {
 
 #[test]
 fn events_sent_are_events_delivered() {
-    let text = said(&ready(), "app=loopback count=10000");
+    let text = ready().said("app=loopback count=10000");
     assert!(text.contains("10000 events sent, 10000 came, "), "{text}");
     holds(&text, &["1000 times two events while masked: 1000 came"]);
 }
@@ -136,8 +91,8 @@ fn events_sent_are_events_delivered() {
 #[test]
 fn nothing_wakes_an_idle_guest_and_dom0_sees_no_time_spent() {
     let machine = ready();
-    let mut domain = start(&machine, "app=idle seconds=12");
-    wait_for(&machine, &mut domain, "idle for 12 s");
+    let mut domain = machine.start("app=idle seconds=12");
+    machine.wait_for(&mut domain, "idle for 12 s");
     std::thread::sleep(Duration::from_millis(800));
     let before = tenths_of_seconds(&machine);
     std::thread::sleep(Duration::from_secs(10));
@@ -159,11 +114,11 @@ fn tenths_of_seconds(machine: &Machine) -> u64 {
 #[test]
 fn sleeps_and_timers_are_never_early() {
     let machine = ready();
-    let text = said(&machine, "app=ticks count=20");
+    let text = machine.said("app=ticks count=20");
     for span in [1, 10, 100] {
         assert_eq!(number(&text, &format!("20 sleeps of {span} ms: ")), 0, "{text}");
     }
-    let text = said(&machine, "app=timers count=1000");
+    let text = machine.said("app=timers count=1000");
     holds(&text, &["1000 timers, 666 not cancelled: 666 fired, 0 early, 0 out of order", "0 cancelled ones fired"]);
     for past in ["0", "a millisecond ago"] {
         assert!(number(&text, &format!("a timer for {past} fired after")) < 1_000_000, "{text}");
@@ -173,10 +128,10 @@ fn sleeps_and_timers_are_never_early() {
 #[test]
 fn interruptions_keep_all_registers() {
     let machine = ready();
-    let text = said(&machine, "app=registers seconds=1");
+    let text = machine.said("app=registers seconds=1");
     assert!(text.contains("values lost in 0\n"), "{text}");
     // The same with what `fxsave` keeps: so this test does notice.
-    let text = said(&machine, "app=registers seconds=1 save=legacy");
+    let text = machine.said("app=registers seconds=1 save=legacy");
     assert!(number(&text, "values lost in ") > 10, "{text}");
 }
 
@@ -184,7 +139,7 @@ fn interruptions_keep_all_registers() {
 fn the_clock_goes_forward_and_knows_the_day() {
     let machine = ready();
     let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    let text = said(&machine, "app=time color=on");
+    let text = machine.said("app=time color=on");
     assert!(number(&text, "wall: ").abs_diff(now()) < 30, "{text}");
     assert!(text.contains(" readings, 0 backward\n"), "{text}");
     let stamped = |word: &str| text.lines().any(|line| line.starts_with("[ ") && line.contains(word));
@@ -195,18 +150,18 @@ fn the_clock_goes_forward_and_knows_the_day() {
 #[test]
 fn lines_can_be_edited_while_they_are_typed() {
     let machine = ready();
-    let mut domain = start(&machine, "app=echo");
-    wait_for(&machine, &mut domain, "quit or reboot to end");
+    let mut domain = machine.start("app=echo");
+    machine.wait_for(&mut domain, "quit or reboot to end");
     let typed = [
-        ("helo\x7flo\r", "echo: hello\r\n"),
-        ("one two\x17three\r", "echo: one three\r\n"),
-        ("nothing of this\x15all\r", "echo: all\r\n"),
-        ("given up\x03kept\r", "echo: kept\r\n"),
-        ("a\x1b[Db\u{fc}\x7fc\r", "echo: abc\r\n"),
+        ("helo\x7flo\r", "echo: hello\n"),
+        ("one two\x17three\r", "echo: one three\n"),
+        ("nothing of this\x15all\r", "echo: all\n"),
+        ("given up\x03kept\r", "echo: kept\n"),
+        ("a\x1b[Db\u{fc}\x7fc\r", "echo: abc\n"),
     ];
     for (keys, line) in typed {
         domain.type_in(keys.as_bytes()).unwrap();
-        wait_for(&machine, &mut domain, line);
+        machine.wait_for(&mut domain, line);
     }
     domain.type_in(b"quit\r").unwrap();
     domain.power_off(machine.within(60.0)).unwrap_or_else(|error| panic!("{error}"));

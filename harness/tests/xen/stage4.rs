@@ -1,18 +1,10 @@
 //! Stage 4's reference on a real Xen: vCPUs that come and go, threads that share them, and what happens to those who
 //! misuse them. The machine may have two processors for 64 vCPUs, and others at work: times here are generous.
 
-use crate::common::{Ended, repository, run};
+use crate::common::{self, Ended, numbers};
 
 fn boot(vcpus: &str, command_line: &str) -> Ended {
-    let arguments = ["run", "stage4", "--solution", "--timeout", "120", "--memory", "64", "--vcpus", vcpus];
-    run(repository(), &[&arguments[..], &["--cmdline", command_line]].concat())
-}
-
-/// The numbers of the line that begins with `beginning`.
-fn numbers(console: &str, beginning: &str) -> Vec<u64> {
-    let line =
-        console.lines().find(|line| line.starts_with(beginning)).unwrap_or_else(|| panic!("{beginning} in {console}"));
-    line.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok()).collect()
+    common::boot("stage4", &["--memory", "64", "--vcpus", vcpus], command_line)
 }
 
 #[track_caller]

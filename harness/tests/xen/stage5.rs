@@ -2,69 +2,19 @@
 //!
 //! The tests share the machine of `machine`, one at a time, and the stage's image, which is built once.
 
-use crate::common::{repository, run};
-use crate::machine::{shared, until};
-use harness::course::{Course, GuestShape};
-use harness::domain::{Domain, fresh_name};
-use harness::machine::{Disk, Machine, Reason, Vif};
-use std::path::Path;
-use std::sync::{MutexGuard, Once};
+use crate::common::holds;
+use crate::machine::{Ready, until};
+use harness::domain::Domain;
+use harness::machine::{Disk, Reason, Vif};
 use std::time::Instant;
 
-const KERNEL: &str = "/images/stage5";
-
-/// The machine, with the stage's image in it.
-fn ready() -> MutexGuard<'static, Machine> {
-    static PUT: Once = Once::new();
-    let machine = shared();
-    PUT.call_once(|| {
-        let image = Path::new(env!("CARGO_TARGET_TMPDIR")).join("stage5.elf");
-        run(repository(), &["build", "stage5", "--solution", "--out", image.to_str().unwrap()]).with(0);
-        machine.agent().put(KERNEL, &std::fs::read(image).unwrap()).unwrap();
-    });
-    machine
-}
-
-fn shape() -> GuestShape {
-    let course = Course::load(repository()).unwrap();
-    course.select("stage5").unwrap().stage.lab.guest.clone()
-}
-
-fn start<'a>(machine: &'a Machine, command_line: &str) -> Domain<'a> {
-    let options = shape().options(fresh_name("xenbus"), KERNEL, command_line);
-    Domain::create(machine, &options).unwrap_or_else(|error| panic!("{error}"))
-}
-
-/// Waits until a guest has printed this.
-#[track_caller]
-fn wait_for(machine: &Machine, domain: &mut Domain<'_>, words: &str) {
-    wait_for_times(machine, domain, words, 1);
-}
-
-/// Waits until a guest has printed this so often.
-#[track_caller]
-fn wait_for_times(machine: &Machine, domain: &mut Domain<'_>, words: &str, times: usize) {
-    let ended = domain.listen(machine.within(60.0), |domain| domain.text().matches(words).count() >= times);
-    assert!(ended.unwrap_or_else(|error| panic!("{error}")).is_none(), "{words:?} in\n{}", domain.text());
-}
-
-/// What a guest prints until it has powered off.
-fn said(machine: &Machine, command_line: &str) -> String {
-    let mut domain = start(machine, command_line);
-    domain.power_off(machine.within(60.0)).unwrap_or_else(|error| panic!("{command_line}: {error}"));
-    domain.text()
-}
-
-#[track_caller]
-fn holds(text: &str, lines: &[&str]) {
-    for line in lines {
-        assert!(text.lines().any(|said| said == *line), "{line:?} in\n{text}");
-    }
+fn ready() -> Ready {
+    Ready::with("xenbus")
 }
 
 #[test]
 fn xenstore_answers_many_callers_and_refuses_by_name() {
-    let text = said(&ready(), "app=xenstore");
+    let text = ready().said("app=xenstore");
     holds(
         &text,
         &[
@@ -83,13 +33,13 @@ fn xenstore_answers_many_callers_and_refuses_by_name() {
 #[test]
 fn a_thousand_rapid_changes_lose_none_that_matters() {
     let machine = ready();
-    let mut domain = start(&machine, "app=watch");
-    wait_for(&machine, &mut domain, "watching data/watched");
+    let mut domain = machine.start("app=watch");
+    machine.wait_for(&mut domain, "watching data/watched");
     let path = format!("/local/domain/{}/data/watched", domain.id());
     for number in 0..1000 {
         machine.agent().store_write(&format!("{path}/{}", number % 7), number.to_string().as_bytes()).unwrap();
     }
-    wait_for(&machine, &mut domain, "data/watched/5 is 999\n");
+    machine.wait_for(&mut domain, "data/watched/5 is 999\n");
     machine.agent().store_write(&path, b"end").unwrap();
     domain.power_off(machine.within(60.0)).unwrap();
     let text = domain.text();
@@ -101,7 +51,7 @@ fn a_thousand_rapid_changes_lose_none_that_matters() {
 
 #[test]
 fn grants_are_mapped_copied_revoked_and_used_up() {
-    let text = said(&ready(), "app=grants");
+    let text = ready().said("app=grants");
     holds(
         &text,
         &[
@@ -121,23 +71,23 @@ fn grants_are_mapped_copied_revoked_and_used_up() {
 #[test]
 fn shutdown_and_reboot_are_obeyed_and_acknowledged() {
     let machine = ready();
-    let mut domain = start(&machine, "app=wait");
-    wait_for(&machine, &mut domain, "waiting");
+    let mut domain = machine.start("app=wait");
+    machine.wait_for(&mut domain, "waiting");
     let control = format!("/local/domain/{}/control", domain.id());
     for (feature, value) in [("suspend", "0"), ("reboot", "1"), ("poweroff", "1")] {
         let path = format!("{control}/feature-{feature}");
         until(|| machine.agent().store_read(&path).unwrap().as_deref() == Some(value.as_bytes()));
     }
     machine.agent().store_write(&format!("{control}/shutdown"), b"suspend").unwrap();
-    wait_for(&machine, &mut domain, "dom0 asks to suspend, which this kernel can't");
+    machine.wait_for(&mut domain, "dom0 asks to suspend, which this kernel can't");
     assert_eq!(machine.agent().store_read(&format!("{control}/shutdown")).unwrap().as_deref(), Some(&b""[..]));
     let asked = Instant::now();
     machine.agent().shutdown(domain.name()).unwrap();
     domain.power_off(machine.within(60.0)).unwrap();
     println!("obeyed in {:?}, xl included", asked.elapsed());
 
-    let mut domain = start(&machine, "app=wait");
-    wait_for(&machine, &mut domain, "waiting");
+    let mut domain = machine.start("app=wait");
+    machine.wait_for(&mut domain, "waiting");
     machine.agent().reboot(domain.name()).unwrap();
     let ended = domain.listen(machine.within(60.0), |domain| domain.reboots > 0).unwrap().cloned();
     assert!(domain.reboots > 0 || ended == Some(Reason::Reboot), "{}", domain.text());
@@ -146,11 +96,11 @@ fn shutdown_and_reboot_are_obeyed_and_acknowledged() {
 #[test]
 fn sysrq_memory_and_vcpus_follow_dom0() {
     let machine = ready();
-    let mut domain = start(&machine, "app=wait");
-    wait_for(&machine, &mut domain, "waiting");
+    let mut domain = machine.start("app=wait");
+    machine.wait_for(&mut domain, "waiting");
     let agent = machine.agent();
     assert_eq!(agent.exec(&["xl", "sysrq", domain.name(), "h"], b"").unwrap().status, 0);
-    wait_for(&machine, &mut domain, "sysrq h: reBoot Crash Devices Memory pOweroff Threads");
+    machine.wait_for(&mut domain, "sysrq h: reBoot Crash Devices Memory pOweroff Threads");
 
     // 64 MiB at first. Less, then more again, then less than can be done.
     let pages = |domain: &Domain<'_>| -> u64 {
@@ -159,18 +109,18 @@ fn sysrq_memory_and_vcpus_follow_dom0() {
         listed.lines().nth(1).and_then(|line| line.split_whitespace().nth(2)?.parse().ok()).unwrap()
     };
     agent.set_memory(domain.name(), 40 << 10).unwrap();
-    wait_for(&machine, &mut domain, "memory: 16384 frames before, 10240 now");
+    machine.wait_for(&mut domain, "memory: 16384 frames before, 10240 now");
     assert_eq!(pages(&domain), 40);
     agent.set_memory(domain.name(), 56 << 10).unwrap();
-    wait_for(&machine, &mut domain, "memory: 10240 frames before, 14336 now");
+    machine.wait_for(&mut domain, "memory: 10240 frames before, 14336 now");
     assert_eq!(pages(&domain), 56);
     agent.set_memory(domain.name(), 64 << 10).unwrap();
-    wait_for(&machine, &mut domain, "memory: 14336 frames before, 16384 now");
+    machine.wait_for(&mut domain, "memory: 14336 frames before, 16384 now");
 
     agent.set_vcpus(domain.name(), 1).unwrap();
-    wait_for(&machine, &mut domain, "cpu 1 down");
+    machine.wait_for(&mut domain, "cpu 1 down");
     agent.set_vcpus(domain.name(), 2).unwrap();
-    wait_for_times(&machine, &mut domain, "cpu 1 up", 2);
+    machine.wait_for_times(&mut domain, "cpu 1 up", 2);
     assert_eq!(agent.exec(&["xl", "sysrq", domain.name(), "o"], b"").unwrap().status, 0);
     domain.power_off(machine.within(60.0)).unwrap();
 }
@@ -180,20 +130,20 @@ fn devices_come_and_go_with_real_backends() {
     let machine = ready();
     let agent = machine.agent();
     agent.put_from("/images/test/disk", std::io::repeat(0), 8 << 20).unwrap();
-    let mut domain = start(&machine, "app=devices log=info");
-    wait_for(&machine, &mut domain, "waiting");
+    let mut domain = machine.start("app=devices log=info");
+    machine.wait_for(&mut domain, "waiting");
     let disk = Disk { path: "/images/test/disk".into(), vdev: "xvda".into(), writable: true };
     for round in 1..=2 {
         agent.attach_block(domain.name(), &disk).unwrap();
-        wait_for_times(&machine, &mut domain, "vbd 51712: connected, 16384 sectors", round);
+        machine.wait_for_times(&mut domain, "vbd 51712: connected, 16384 sectors", round);
         agent.detach_block(domain.name(), "xvda").unwrap();
-        wait_for_times(&machine, &mut domain, "vbd 51712: gone", round);
+        machine.wait_for_times(&mut domain, "vbd 51712: gone", round);
     }
     for round in 1..=2 {
         agent.attach_network(domain.name(), &Vif::default()).unwrap();
-        wait_for_times(&machine, &mut domain, "vif 0: connected", round);
+        machine.wait_for_times(&mut domain, "vif 0: connected", round);
         agent.detach_network(domain.name(), 0).unwrap();
-        wait_for_times(&machine, &mut domain, "vif 0: gone", round);
+        machine.wait_for_times(&mut domain, "vif 0: gone", round);
     }
     let text = domain.text();
     holds(&text, &["vbd 51712: ring mapped: true", "vif 0: ring mapped: true"]);

@@ -6,6 +6,9 @@
 mod failures;
 mod guest;
 mod linux;
+mod stage;
+
+pub use stage::Ready;
 
 use harness::host::{self, HostImage};
 use harness::machine::{Event, Machine, Options};
@@ -36,7 +39,7 @@ fn start() -> Machine {
 }
 
 /// The machine that the tests share. It dies with the process.
-pub fn shared() -> MutexGuard<'static, Machine> {
+fn shared() -> MutexGuard<'static, Machine> {
     static MACHINE: OnceLock<Mutex<Machine>> = OnceLock::new();
     let machine = MACHINE.get_or_init(|| {
         let machine = start();

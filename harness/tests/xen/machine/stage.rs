@@ -1,0 +1,73 @@
+//! A stage's reference as a guest of the shared machine, for the tests that talk to it or ask dom0 about it.
+
+use super::shared;
+use crate::common::{repository, run};
+use harness::course::{Course, GuestShape};
+use harness::domain::{Domain, fresh_name};
+use harness::machine::Machine;
+use std::collections::BTreeSet;
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The machine, with a stage's image in it. One test at a time has it.
+pub struct Ready {
+    machine: MutexGuard<'static, Machine>,
+    name: String,
+    kernel: String,
+    shape: GuestShape,
+}
+
+impl Ready {
+    /// Gets the machine, and builds the stage's image and puts it there if no test has yet.
+    pub fn with(stage: &str) -> Self {
+        static THERE: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+        let course = Course::load(repository()).unwrap();
+        let stage = course.select(stage).unwrap().stage;
+        let kernel = format!("/images/stage{}", stage.number);
+        let machine = shared();
+        let mut there = THERE.lock().unwrap_or_else(PoisonError::into_inner);
+        if !there.contains(&stage.number) {
+            let image = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("stage{}.elf", stage.number));
+            run(repository(), &["build", &stage.package, "--solution", "--out", image.to_str().unwrap()]).with(0);
+            machine.agent().put(&kernel, &std::fs::read(image).unwrap()).unwrap();
+            there.insert(stage.number);
+        }
+        Self { machine, name: stage.name.clone(), kernel, shape: stage.lab.guest.clone() }
+    }
+
+    /// Starts the guest.
+    pub fn start(&self, command_line: &str) -> Domain<'_> {
+        let options = self.shape.options(fresh_name(&self.name), &self.kernel, command_line);
+        Domain::create(&self.machine, &options).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// What the guest prints until it has powered off.
+    #[track_caller]
+    pub fn said(&self, command_line: &str) -> String {
+        let mut domain = self.start(command_line);
+        domain.power_off(self.within(60.0)).unwrap_or_else(|error| panic!("{command_line}: {error}"));
+        domain.text()
+    }
+
+    /// Waits until a guest has printed this.
+    #[track_caller]
+    pub fn wait_for(&self, domain: &mut Domain<'_>, words: &str) {
+        self.wait_for_times(domain, words, 1);
+    }
+
+    /// Waits until a guest has printed this so often.
+    #[track_caller]
+    pub fn wait_for_times(&self, domain: &mut Domain<'_>, words: &str, times: usize) {
+        let ended = domain.listen(self.within(60.0), |domain| domain.text().matches(words).count() >= times);
+        assert!(ended.unwrap_or_else(|error| panic!("{error}")).is_none(), "{words:?} in\n{}", domain.text());
+    }
+}
+
+impl Deref for Ready {
+    type Target = Machine;
+
+    fn deref(&self) -> &Machine {
+        &self.machine
+    }
+}
