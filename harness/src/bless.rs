@@ -22,13 +22,9 @@ use std::path::Path;
 
 /// Runs the command and returns the exit status.
 pub fn command(app: &App, arguments: &cli::Bless) -> Result<u8> {
-    let stages = match &arguments.stage {
-        Some(selector) => vec![app.course.select(selector)?.stage],
-        None => app.course.stages.iter().collect(),
-    };
     let mut bench = Bench::new(app, app.scale(None));
     let mut changed = false;
-    for stage in stages {
+    for stage in app.course.chosen(arguments.stage.as_deref())? {
         let Some(console) = console(app, &mut bench, stage)? else { return Ok(1) };
         changed |= console;
         if !arguments.console {

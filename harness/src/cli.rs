@@ -234,7 +234,7 @@ pub enum Dev {
 /// `harness dev verify`.
 #[derive(Args, Debug)]
 pub struct Verify {
-    /// A stage: stage1, 1, console. All of them without one.
+    /// A stage: stage1, 1, console. All of them but drafts without one.
     pub stage: Option<String>,
     /// Look also at what was looked at before and has not changed.
     #[arg(long)]

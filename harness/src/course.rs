@@ -31,7 +31,7 @@ pub struct Stage {
     pub package: String,
     /// A heading.
     pub title: String,
-    /// Whether its checks are still to be proved: then `dev verify` looks at it only when told to.
+    /// Whether its checks are still to be proved: then `dev verify` and `bless` look at it only when told to.
     pub draft: bool,
     /// What a student does in it.
     pub lab: Lab,
@@ -255,6 +255,17 @@ impl Course {
 }
 
 impl Course {
+    /// The stage that `selector` names; where nothing is named, all but drafts.
+    ///
+    /// # Errors
+    /// As [`Course::select`].
+    pub fn chosen(&self, selector: Option<&str>) -> Result<Vec<&Stage>> {
+        match selector {
+            Some(selector) => Ok(vec![self.select(selector)?.stage]),
+            None => Ok(self.stages.iter().filter(|stage| !stage.draft).collect()),
+        }
+    }
+
     /// The stages that `stage` stands on.
     pub fn below<'a>(&'a self, stage: &Stage) -> impl Iterator<Item = &'a Stage> + use<'a> {
         let number = stage.number;
@@ -390,6 +401,14 @@ mod tests {
             assert_eq!(course.select(name).unwrap().stage.number, 1, "{name}");
         }
         assert_eq!(course.select("1b").unwrap().exercise.unwrap().id, "1b");
+    }
+
+    #[test]
+    fn drafts_are_looked_at_when_they_are_named() {
+        let mut course = course();
+        course.stages[1].draft = true;
+        assert!(course.chosen(None).unwrap().iter().all(|stage| stage.number != 2 && !stage.draft));
+        assert_eq!(course.chosen(Some("memory")).unwrap()[0].number, 2);
     }
 
     #[test]

@@ -24,7 +24,8 @@ pub fn table(summary: &Summary, style: Style) -> String {
     let heading = "  what    state             points    time  level  title";
     let mut text = format!("{}\n", style.faint(heading));
     for StageStanding { stage, exercises, whole } in &summary.stages {
-        let heading = format!("stage {}: {} ({} points)", stage.number, stage.title, stage.points());
+        let draft = if stage.draft { ", draft" } else { "" };
+        let heading = format!("stage {}: {} ({} points{draft})", stage.number, stage.title, stage.points());
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{}", style.strong(&heading));
         for (exercise, standing) in exercises {

@@ -25,7 +25,7 @@ pub struct Handout {
     The snapshots are in harness/snapshots. Nothing is written unless the reference passes."
 )]
 pub struct Bless {
-    /// A stage: stage1, 1, console. All of them without one.
+    /// A stage: stage1, 1, console. All of them but drafts without one.
     pub stage: Option<String>,
     /// Leave out the mutants, whose boots take minutes.
     #[arg(long)]

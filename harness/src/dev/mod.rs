@@ -23,12 +23,8 @@ pub fn command(app: &App, command: &cli::Dev) -> Result<u8> {
 }
 
 fn verify_command(app: &App, arguments: &cli::Verify) -> Result<u8> {
-    let stages = match &arguments.stage {
-        Some(selector) => vec![app.course.select(selector)?.stage],
-        None => app.course.stages.iter().filter(|stage| !stage.draft).collect(),
-    };
     let mut sound = true;
-    for stage in stages {
+    for stage in app.course.chosen(arguments.stage.as_deref())? {
         let findings = lint::of_stage(&app.course, stage)?;
         if !findings.is_empty() {
             // What is booted would say the same in other words.
