@@ -20,6 +20,7 @@ use xenbus::protocol::{Refusal, StoreError};
 
 mod grants;
 mod handshake;
+mod hidden;
 mod transactions;
 mod wire;
 
@@ -32,6 +33,7 @@ pub fn run(reporter: Reporter) -> [u8; 8] {
     wire::run(&reporter);
     transactions::run(&reporter);
     handshake::run(&reporter);
+    hidden::run(&reporter);
     reporter.done();
     word
 }
