@@ -35,6 +35,8 @@ pub mod store_ring;
 #[cfg(test)]
 mod tests;
 pub mod transactions;
+#[cfg(any(test, feature = "checks"))]
+pub mod under_test;
 pub mod watch;
 
 #[cfg_attr(feature = "ref-grant", path = "../../../solutions/stage5-xenbus/grant.rs")]

@@ -4,10 +4,9 @@ mod connection;
 
 mod grant {
     use std::cell::Cell;
-    use std::ops::Range;
-    use std::vec::Vec;
 
-    use crate::grant_entry::{Access, Busy, Entry, FreeList, NoReferences, allocate, end, grant, release};
+    use crate::grant_entry::{Access, Busy, Entry, NoReferences, allocate, end, grant, release};
+    use crate::under_test::References;
     use console::types::{Domid, Mfn};
 
     #[derive(Default)]
@@ -62,34 +61,9 @@ mod grant {
         assert_eq!((end(&entry), entry.flags.get()), (Err(Busy), 17));
     }
 
-    struct List {
-        first: Option<u32>,
-        next: Vec<Option<u32>>,
-    }
-
-    impl FreeList for List {
-        fn first(&self) -> Option<u32> {
-            self.first
-        }
-        fn set_first(&mut self, reference: Option<u32>) {
-            self.first = reference;
-        }
-        fn next(&self, reference: u32) -> Option<u32> {
-            self.next[reference as usize]
-        }
-        fn set_next(&mut self, reference: u32, next: Option<u32>) {
-            self.next[reference as usize] = next;
-        }
-        fn grow(&mut self) -> Option<Range<u32>> {
-            let new = (self.next.is_empty()).then_some(0..10);
-            self.next.resize(10, None);
-            new
-        }
-    }
-
     #[test]
     fn references_are_handed_out_once() {
-        let mut list = List { first: None, next: Vec::new() };
+        let mut list = References::growing_by(&[10]);
         assert_eq!([allocate(&mut list), allocate(&mut list)], [Ok(8), Ok(9)]);
         assert_eq!(allocate(&mut list), Err(NoReferences));
         release(&mut list, 8);

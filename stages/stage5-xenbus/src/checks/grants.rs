@@ -1,7 +1,6 @@
 //! Checks of exercise 5a: entries and a list that note each access, then the real table, with dom0 at the other end.
 
 use core::cell::{Cell, RefCell};
-use core::ops::Range;
 
 use alloc::format;
 use alloc::string::String;
@@ -9,8 +8,9 @@ use alloc::vec::Vec;
 use console::bedrock::{Hex, Record, Reporter};
 use console::types::{Domid, Mfn};
 use fastrand::Rng;
-use xenbus::grant_entry::{self, Access, Entry, FreeList, PERMIT_ACCESS, READ_ONLY, READING, WRITING};
+use xenbus::grant_entry::{self, Access, Entry, PERMIT_ACCESS, READ_ONLY, READING, WRITING};
 use xenbus::grants::SharedPage;
+use xenbus::under_test::References;
 
 /// Runs the checks of this exercise.
 pub fn run(reporter: &Reporter) {
@@ -86,18 +86,18 @@ fn busy(rng: &mut Rng, record: &Record) {
 /// in the same way, `outside`: how many were ever below 8, beyond the table, or handed out twice at a time; and `grown`.
 fn references(rng: &mut Rng, record: &Record) {
     let sizes = [rng.u32(3..=10), rng.u32(10..=20)];
-    let mut list = NotedList { first: None, next: Vec::new(), sizes: sizes.to_vec(), grown: 0 };
+    let mut list = References::growing_by(&sizes);
     let mut held: Vec<u32> = Vec::new();
     let mut outside = 0;
     let mut taken = String::new();
-    let mut take = |list: &mut NotedList, held: &mut Vec<u32>, taken: &mut String| {
+    let mut take = |list: &mut References, held: &mut Vec<u32>, taken: &mut String| {
         let reference = grant_entry::allocate(list);
         if !taken.is_empty() {
             taken.push(',');
         }
         match reference {
             Ok(reference) => {
-                let wrong = reference < 8 || reference as usize >= list.next.len() || held.contains(&reference);
+                let wrong = reference < 8 || reference as usize >= list.size() || held.contains(&reference);
                 outside += u32::from(wrong);
                 held.push(reference);
                 *taken += &format!("{reference}");
@@ -127,7 +127,7 @@ fn references(rng: &mut Rng, record: &Record) {
     while turns < 100 && take(&mut list, &mut held, &mut taken) {
         turns += 1;
     }
-    record.saw(format_args!("rest={taken} outside={outside} grown={}", list.grown));
+    record.saw(format_args!("rest={taken} outside={outside} grown={}", list.grown()));
 }
 
 /// A real page, and dom0.
@@ -222,40 +222,5 @@ impl Entry for NotedEntry {
         } else {
             Err(self.flags.get())
         }
-    }
-}
-
-/// A table of which only the free list is there.
-struct NotedList {
-    first: Option<u32>,
-    next: Vec<Option<u32>>,
-    /// By how much it will grow, the last first.
-    sizes: Vec<u32>,
-    grown: u32,
-}
-
-impl FreeList for NotedList {
-    fn first(&self) -> Option<u32> {
-        self.first
-    }
-
-    fn set_first(&mut self, reference: Option<u32>) {
-        self.first = reference;
-    }
-
-    fn next(&self, reference: u32) -> Option<u32> {
-        self.next[reference as usize]
-    }
-
-    fn set_next(&mut self, reference: u32, next: Option<u32>) {
-        self.next[reference as usize] = next;
-    }
-
-    fn grow(&mut self) -> Option<Range<u32>> {
-        let old = self.next.len();
-        let new = old + self.sizes.pop()? as usize;
-        self.next.resize(new, None);
-        self.grown += 1;
-        Some(old as u32..new as u32)
     }
 }
