@@ -103,7 +103,7 @@ fn open_all() -> &'static str {
 
 /// Has Xen sleep until a time that the clock names.
 ///
-/// Draws three times `span = rng.u64(150..=300)`, in milliseconds. Xen is asked to wait until the clock's time and `span`
+/// Draws three times `span = rng.u64(400..=500)`, in milliseconds. Xen is asked to wait until the clock's time and `span`
 /// (`SCHEDOP_poll`), and again if an event has ended that before, up to [`POLLS`] times. Records `passed`: how many
 /// milliseconds have passed then, by the clock; and at last `backward`: of 1000 readings in a row, how many were
 /// earlier than the one before.
@@ -111,7 +111,7 @@ pub fn time(reporter: &Reporter, start_info: &[u8]) {
     reporter.check("3b.xen", |rng, record| {
         bring_up(start_info);
         for _ in 0..3 {
-            let span = rng.u64(150..=300);
+            let span = rng.u64(400..=500);
             let before = clock::system_time();
             let deadline = before.saturating_add(span * 1_000_000);
             for _ in 0..POLLS {
