@@ -1,0 +1,1 @@
+//! Tests of the rings with a backend of their own.
