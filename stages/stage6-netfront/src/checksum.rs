@@ -42,6 +42,13 @@ pub fn verify(frame: &[u8]) -> bool {
     }
 }
 
+/// The port that a frame wants to begin a connection with: it holds the first packet of one.
+pub fn first_packet(frame: &[u8]) -> Option<u16> {
+    let segment = find(frame).filter(|segment| segment.protocol == IpProtocol::Tcp)?;
+    let packet = TcpPacket::new_checked(&frame[segment.range]).ok()?;
+    (packet.syn() && !packet.ack()).then(|| packet.dst_port())
+}
+
 /// Fills in the checksum of a frame's segment, or, where it is left to the backend, the sum of the pseudo header. Returns
 /// whether it is left.
 pub fn finish(frame: &mut [u8], offload: Offload) -> bool {

@@ -4,7 +4,8 @@
 //! fresh one in the place of each that somebody has come to. Who has come waits in a queue until he is accepted.
 //!
 //! Invariant: a listener has at most its backlog of sockets in all, besides those accepted: whoever sends nothing but first
-//! packets fills that, and no memory. Half-open connections give way to new ones, the oldest first.
+//! packets fills that, and no memory. When it is full, first packets are dropped, as if they had been lost: who means it sends
+//! another. Half-open connections that take too long then give way to new ones, the oldest first.
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
@@ -17,6 +18,8 @@ use core::time::Duration;
 use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::tcp;
 
+use threads::time::{Nanoseconds, after, now};
+
 use super::stack::Stack;
 use super::tcp::{TcpStream, socket};
 use super::{NetError, PATIENCE, stack_async, waiting};
@@ -25,6 +28,9 @@ use super::{NetError, PATIENCE, stack_async, waiting};
 const LISTENING: usize = 4;
 /// How long the other end may take to complete what it began.
 const HALF_OPEN: smoltcp::time::Duration = smoltcp::time::Duration::from_secs(10);
+
+/// How long it may take in any case, before it has to give way.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// How many connections may wait, and how large they are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,16 +43,26 @@ pub struct Backlog {
 
 impl Default for Backlog {
     fn default() -> Self {
-        Self { connections: 128, buffer: 8 << 10 }
+        Self { connections: 128, buffer: 16 << 10 }
     }
+}
+
+/// A socket that listens, or to which somebody began to come; since then it waits, until this time.
+#[derive(Clone, Copy)]
+struct Fresh {
+    handle: SocketHandle,
+    until: Option<Nanoseconds>,
 }
 
 /// The sockets of a listener.
 pub(super) struct Waiting {
-    port: u16,
+    /// The port.
+    pub port: u16,
+    /// No first packet can be taken now.
+    pub full: bool,
     backlog: Backlog,
     /// Those that listen, and those to which somebody is just coming; the oldest first.
-    fresh: VecDeque<SocketHandle>,
+    fresh: VecDeque<Fresh>,
     /// Those to whom somebody has come.
     arrived: VecDeque<SocketHandle>,
     wakers: Vec<Waker>,
@@ -58,20 +74,21 @@ impl Waiting {
     pub fn refresh(&mut self, sockets: &mut SocketSet<'static>) {
         let mut listening = 0;
         for _ in 0..self.fresh.len() {
-            let Some(handle) = self.fresh.pop_front() else { break };
+            let Some(Fresh { handle, until }) = self.fresh.pop_front() else { break };
             let socket = sockets.get_mut::<tcp::Socket<'_>>(handle);
-            match socket.state() {
-                tcp::State::Listen => listening += 1,
-                tcp::State::SynReceived => {}
+            let until = match socket.state() {
+                tcp::State::Listen => None,
+                tcp::State::SynReceived => Some(until.unwrap_or_else(|| after(MOMENT))),
                 // He has gone again.
-                tcp::State::Closed if socket.listen(self.port).is_ok() => listening += 1,
+                tcp::State::Closed if socket.listen(self.port).is_ok() => None,
                 _ => {
                     self.arrived.push_back(handle);
                     self.wakers.drain(..).for_each(Waker::wake);
                     continue;
                 }
-            }
-            self.fresh.push_back(handle);
+            };
+            listening += usize::from(until.is_none());
+            self.fresh.push_back(Fresh { handle, until });
         }
         while listening < LISTENING && self.fresh.len() + self.arrived.len() < self.backlog.connections {
             let Ok(mut socket) = socket(self.backlog.buffer) else { break };
@@ -79,16 +96,18 @@ impl Waiting {
             if socket.listen(self.port).is_err() {
                 break;
             }
-            self.fresh.push_back(sockets.add(socket));
+            self.fresh.push_back(Fresh { handle: sockets.add(socket), until: None });
             listening += 1;
         }
         if listening == 0
-            && let Some(oldest) = self.fresh.front()
+            && let Some(oldest) = self.fresh.iter_mut().find(|fresh| fresh.until.is_some_and(|until| now() >= until))
         {
-            let socket = sockets.get_mut::<tcp::Socket<'_>>(*oldest);
+            let socket = sockets.get_mut::<tcp::Socket<'_>>(oldest.handle);
             socket.abort();
-            let _ = socket.listen(self.port); // it was just closed, and the port isn't 0
+            oldest.until = None;
+            listening += usize::from(socket.listen(self.port).is_ok());
         }
+        self.full = listening == 0;
     }
     // ANCHOR_END: refresh
 }
@@ -133,7 +152,7 @@ impl TcpListener {
             }
             let number = inner.number();
             let (fresh, arrived, wakers) = Default::default();
-            inner.listeners.insert(number, Waiting { port, backlog, fresh, arrived, wakers });
+            inner.listeners.insert(number, Waiting { port, full: false, backlog, fresh, arrived, wakers });
             inner.refresh_listeners();
             let ready = inner.listeners.get(&number).is_some_and(|listener| !listener.fresh.is_empty());
             if ready {
@@ -203,7 +222,7 @@ impl Drop for TcpListener {
     fn drop(&mut self) {
         self.stack.with(|inner| {
             let Some(listener) = inner.listeners.remove(&self.number) else { return };
-            for handle in listener.fresh {
+            for Fresh { handle, .. } in listener.fresh {
                 inner.sockets.get_mut::<tcp::Socket<'_>>(handle).abort();
                 inner.abandon(handle);
             }

@@ -14,6 +14,7 @@
 
 pub mod config;
 mod dns;
+mod gate;
 mod listener;
 pub mod stack;
 mod tcp;

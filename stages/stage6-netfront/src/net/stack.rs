@@ -21,6 +21,7 @@ use threads::thread::{Builder, SpawnError};
 use threads::time::{Nanoseconds, now};
 
 use super::config::{Config, Ipv4, Ipv6};
+use super::gate::Gate;
 use super::listener::Waiting;
 use super::{CHANGED, CONFIG, STACKS};
 use crate::link::{Link, State};
@@ -259,7 +260,8 @@ impl Inner {
 
     fn take_frames(&mut self, face: &mut Interface, queues: &mut Queues, now: Instant) -> usize {
         for taken in 0..BATCH {
-            match face.poll_ingress_single(now, &mut Phy(queues), &mut self.sockets) {
+            let full: Vec<u16> = self.listeners.values().filter(|one| one.full).map(|one| one.port).collect();
+            match face.poll_ingress_single(now, &mut Phy(&mut Gate { queues, full }), &mut self.sockets) {
                 PollIngressSingleResult::None => return taken,
                 PollIngressSingleResult::PacketProcessed => {}
                 // The next frame may be for a socket that takes the place of this one.
