@@ -82,7 +82,7 @@ impl Link {
 }
 
 /// Makes the driver of an interface.
-pub(crate) fn drive(link: Arc<Link>) -> Box<dyn Driver> {
+pub fn drive(link: Arc<Link>) -> Box<dyn Driver> {
     Box::new(Follower { link })
 }
 
