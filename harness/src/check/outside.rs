@@ -39,6 +39,8 @@ pub struct Outside<'a> {
     domain: Domain,
     mapping: Option<u64>,
     capture: Option<u64>,
+    /// Frames that nobody has asked for yet.
+    frames: VecDeque<Vec<u8>>,
     /// What happened while this looked for frames.
     held: VecDeque<Event>,
 }
@@ -46,12 +48,17 @@ pub struct Outside<'a> {
 impl<'a> Outside<'a> {
     /// For this domain.
     pub fn new(agent: &'a Agent, domain: Domain) -> Self {
-        Self { agent, domain, mapping: None, capture: None, held: VecDeque::new() }
+        Self { agent, domain, mapping: None, capture: None, frames: VecDeque::new(), held: VecDeque::new() }
     }
 
     /// Something that happened while dom0 looked for frames.
     pub fn held(&mut self) -> Option<Event> {
         self.held.pop_front()
+    }
+
+    /// A frame that the guest has sent.
+    pub fn note(&mut self, frame: Vec<u8>) {
+        self.frames.push_back(frame);
     }
 
     /// Does what a record asks for. Returns what has to be added to it.
@@ -148,31 +155,30 @@ impl<'a> Outside<'a> {
     fn seen(&mut self, kind: u32, count: u32) -> Result<Vec<Vec<u8>>> {
         let kind = (kind as u16).to_be_bytes();
         let mut seen = Vec::new();
-        let mut waiting = std::mem::take(&mut self.held);
         let deadline = Instant::now() + PATIENCE;
         loop {
-            // Whatever else happened is for whoever looks after the guest.
-            while let Some(event) = waiting.pop_front() {
-                match event {
-                    Event::Frame { sent: false, bytes, .. }
-                        if seen.len() < count as usize && bytes.get(12..14) == Some(&kind[..]) =>
-                    {
-                        seen.push(bytes);
-                    }
-                    other => self.held.push_back(other),
-                }
+            let (wanted, others): (VecDeque<_>, _) =
+                std::mem::take(&mut self.frames).into_iter().partition(|frame| frame.get(12..14) == Some(&kind[..]));
+            self.frames = others;
+            for frame in wanted {
+                if seen.len() < count as usize { seen.push(frame) } else { self.frames.push_back(frame) }
             }
             if seen.len() == count as usize || Instant::now() >= deadline {
                 return Ok(seen);
             }
-            waiting.extend(self.agent.events().next(Duration::from_millis(100))?);
+            match self.agent.events().next(Duration::from_millis(100))? {
+                Some(Event::Frame { sent: false, bytes, .. }) => self.frames.push_back(bytes),
+                // Whatever else happens is for whoever looks after the guest.
+                Some(event) => self.held.push_back(event),
+                None => {}
+            }
         }
     }
 
     fn stop_watching(&mut self) {
         if let Some(capture) = self.capture.take() {
             let _ = self.agent.stop_capture(capture);
-            self.held.retain(|event| !matches!(event, Event::Frame { .. }));
+            self.frames.clear();
         }
     }
 

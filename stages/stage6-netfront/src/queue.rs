@@ -1,8 +1,8 @@
 //! A pair of rings with its event channels, and all pairs of an interface as one.
 //!
 //! An interface has one queue, or several, if the backend can do that: then each has a processor of its own at the backend. What
-//! comes in any of them is received; what a vCPU sends goes through its own queue, so that frames of a connection stay in order as
-//! long as one vCPU sends them.
+//! comes in any of them is received. What is sent goes through a queue that its addresses and ports decide, so that the frames of
+//! a connection stay in order.
 //!
 //! Invariant: the backend gets an event only if it asked for one. Whoever stops taking from a ring has asked for an event, or
 //! has been told that there is more.
@@ -137,8 +137,6 @@ pub struct Queues {
     full: bool,
     /// The queue that is looked at first.
     turn: usize,
-    /// The queue that a frame may be sent through.
-    sending: usize,
     /// A buffer that was used before.
     spare: Vec<u8>,
     counts: Counts,
@@ -148,7 +146,7 @@ impl Queues {
     /// Of these queues.
     pub fn new(queues: Vec<Queue>, mtu: usize, offload: Offload) -> Self {
         let counts = Counts::default();
-        Self { queues, mtu, offload, broken: false, full: false, turn: 0, sending: 0, spare: Vec::new(), counts }
+        Self { queues, mtu, offload, broken: false, full: false, turn: 0, spare: Vec::new(), counts }
     }
 
     /// What came and went.
@@ -226,6 +224,18 @@ impl Queues {
     }
 }
 
+/// A number that all frames of a connection have in common: of the addresses and ports, where those of IPv4 are without options.
+/// Frames of other kinds all have the same.
+fn flow(frame: &[u8]) -> usize {
+    match frame.get(12..14) {
+        Some([0x08, 0x00] | [0x86, 0xdd]) => {
+            let ends = frame.get(26..38).unwrap_or_default();
+            ends.iter().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte)))
+        }
+        _ => 0,
+    }
+}
+
 impl Wire for Queues {
     fn mtu(&self) -> usize {
         self.mtu
@@ -269,15 +279,16 @@ impl Wire for Queues {
     }
 
     fn can_send(&mut self) -> bool {
-        // The thread may be on another vCPU when it sends.
-        self.sending = threads::smp::current() as usize % self.queues.len().max(1);
-        let Some(queue) = self.queues.get_mut(self.sending) else { return false };
-        match tx::reap(&mut queue.tx) {
-            Ok(reaped) => self.counts.failed += u64::from(reaped.failed),
-            Err(rx::Broken) => self.broken = true,
-        }
+        // Which queue it will be is known when the frame is.
         let parts = (self.mtu + SHORTEST).div_ceil(console::types::PAGE_SIZE) as u32;
-        let room = queue.tx.room() >= parts;
+        let mut room = !self.queues.is_empty();
+        for queue in &mut self.queues {
+            match tx::reap(&mut queue.tx) {
+                Ok(reaped) => self.counts.failed += u64::from(reaped.failed),
+                Err(rx::Broken) => self.broken = true,
+            }
+            room &= queue.tx.room() >= parts;
+        }
         self.full |= !room;
         room && !self.broken
     }
@@ -290,7 +301,8 @@ impl Wire for Queues {
     }
 
     fn send(&mut self, frame: Vec<u8>, blank: bool) {
-        if let Some(queue) = self.queues.get_mut(self.sending) {
+        let chosen = flow(&frame) % self.queues.len().max(1);
+        if let Some(queue) = self.queues.get_mut(chosen) {
             match tx::send(&mut queue.tx, &frame, blank) {
                 Ok(()) => {
                     self.counts.sent += 1;
