@@ -124,7 +124,8 @@ fn send(rng: &mut Rng, record: &Record) {
             let mut zero = false;
             let result = phy::send(&mut wire, frame.len(), |buffer| {
                 zero = buffer.len() == frame.len() && buffer.iter().all(|byte| *byte == 0);
-                buffer.copy_from_slice(&frame);
+                let count = buffer.len().min(frame.len());
+                buffer[..count].copy_from_slice(&frame[..count]);
                 answer
             });
             record.saw(format_args!("zero={zero} result={result} sent={}", list(&wire.calls)));
