@@ -2,14 +2,17 @@
 //!
 //! Each connection is a task. Invariant: whatever a peer sends is bytes: nothing depends on its being text.
 
-use alloc::sync::Arc;
 use core::sync::atomic::{AtomicUsize, Ordering};
+use core::time::Duration;
 
 use console::boot_info::CommandLine;
 use console::println;
 use threads::executor;
 
 use crate::net::{Backlog, NetError, TcpListener, TcpStream, UdpSocket, stacks};
+
+/// How long a connection may be silent.
+const IDLE: Duration = Duration::from_secs(600);
 
 /// Connections at this moment, and the most there were.
 static OPEN: AtomicUsize = AtomicUsize::new(0);
@@ -46,7 +49,7 @@ async fn accept(listener: TcpListener, greets: bool) {
         log::debug!("{peer} has come");
         let open = OPEN.fetch_add(1, Ordering::Relaxed) + 1;
         MOST.fetch_max(open, Ordering::Relaxed);
-        let stream = Arc::new(stream);
+        stream.set_patience(Some(IDLE));
         let task = async move {
             let result = if greets { greet(&stream).await } else { repeat(&stream).await };
             if let Err(error) = result {

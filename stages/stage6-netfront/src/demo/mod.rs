@@ -1,6 +1,7 @@
 //! The demos of stage 6.
 
 mod echo;
+mod http;
 
 use console::boot_info::CommandLine;
 use console::demo::Demo;

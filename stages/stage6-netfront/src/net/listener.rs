@@ -43,7 +43,7 @@ pub struct Backlog {
 
 impl Default for Backlog {
     fn default() -> Self {
-        Self { connections: 128, buffer: 16 << 10 }
+        Self { connections: 256, buffer: 16 << 10 }
     }
 }
 
