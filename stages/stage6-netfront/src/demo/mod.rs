@@ -11,8 +11,11 @@ use crate::net::config::KEYS;
 use crate::net::{self, NetError};
 
 /// What `app=` can name from this stage on.
-pub const DEMOS: &[Demo] =
-    &[Demo { name: "net", keys: KEYS, run: status }, Demo { name: "netecho", keys: &[], run: echo::echo }];
+pub const DEMOS: &[Demo] = &[
+    Demo { name: "net", keys: KEYS, run: status },
+    Demo { name: "netecho", keys: &[], run: echo::echo },
+    Demo { name: "http", keys: &[], run: http::http },
+];
 
 /// Says what addresses there are, and then answers pings for ever.
 fn status(_: CommandLine<'_>) {
