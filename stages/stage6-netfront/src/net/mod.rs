@@ -1,6 +1,6 @@
 //! Networks for threads and tasks: addresses, connections, datagrams, names.
 //!
-//! The protocols are smoltcp's. Each interface has a [`Stack`](stack::Stack): smoltcp's state, and a thread that works when a frame
+//! The protocols are smoltcp's. Each interface has a [`Stack`]: smoltcp's state, and a thread that works when a frame
 //! has come, a timer is due or a socket asks for it, and sleeps otherwise. Sockets are those of the interface that the command line
 //! names, or of the first.
 //!
