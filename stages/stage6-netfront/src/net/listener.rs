@@ -22,7 +22,7 @@ use threads::time::{Nanoseconds, after, now};
 
 use super::stack::Stack;
 use super::tcp::{TcpStream, socket};
-use super::{NetError, PATIENCE, stack_async, waiting};
+use super::{NetError, stack_async, waiting};
 
 /// Sockets that listen at a time, as long as the backlog allows it.
 const LISTENING: usize = 4;
@@ -202,7 +202,7 @@ impl TcpListener {
                         inner.sockets.remove(handle);
                         continue;
                     };
-                    socket.set_timeout(Some(PATIENCE.into()));
+                    super::tcp::watch_peer(socket);
                     let stream = TcpStream::new(self.stack.clone(), handle);
                     let peer = SocketAddr::new(peer.addr.into(), peer.port);
                     inner.refresh_listeners();

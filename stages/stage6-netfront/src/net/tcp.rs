@@ -38,6 +38,12 @@ pub(super) fn socket(bytes: usize) -> Result<Socket<'static>, NetError> {
     Ok(socket)
 }
 
+/// Has a connection end when the other machine is silent for too long. One that has nothing to say is asked now and then.
+pub(super) fn watch_peer(socket: &mut Socket<'static>) {
+    socket.set_timeout(Some(PATIENCE.into()));
+    socket.set_keep_alive(Some((PATIENCE / 3).into()));
+}
+
 impl TcpStream {
     pub(super) fn new(stack: Arc<Stack>, handle: SocketHandle) -> Self {
         Self { stack, handle, patience: Lock::new(Some(PATIENCE)) }
@@ -64,7 +70,7 @@ impl TcpStream {
         let handle = stack.with(|inner| {
             let port = inner.free_port().ok_or(NetError::OutOfMemory)?;
             let mut socket = socket(Backlog::default().buffer)?;
-            socket.set_timeout(Some(PATIENCE.into()));
+            watch_peer(&mut socket);
             let (face, sockets) = inner.face().ok_or(NetError::NoAddress)?;
             socket.connect(face.context(), remote, port).map_err(|_| NetError::Unreachable)?;
             Ok(sockets.add(socket))
