@@ -16,7 +16,8 @@
 //! | `frames-watch` | | begins to look at what the first interface sends | `done` |
 //! | `frames-seen` | `type`, `count` | waits for so many frames of this type | their digests |
 //! | `frames-digest` | `type`, `count` | the same | the digest of all of them |
-//! | `ping` | `host`, `seed`, `length` | asks for 10.0.2.`host`'s address, and sends it a ping | `done` |
+//! | `arp` | `host` | asks who has 10.0.2.`host` | `done` |
+//! | `ping` | `host`, `seed`, `length` | sends it a ping | `done` |
 //! | `ping-seen` | | waits for both answers | their digests |
 //!
 //! Paths that don't begin with `/` begin at the domain's own folder. What fails becomes `error`.
@@ -132,9 +133,13 @@ impl<'a> Outside<'a> {
                 let seen = self.seen(number(said("type"))?, number(said("count"))?)?;
                 digest(&seen.concat()).to_string()
             }
+            "arp" => {
+                let host = number(said("host"))? as u8;
+                self.agent.inject(&self.interface(), &frames::arp_request(host))?;
+                done
+            }
             "ping" => {
                 let (host, length) = (number(said("host"))? as u8, number(said("length"))? as usize);
-                self.agent.inject(&self.interface(), &frames::arp_request(host))?;
                 self.agent.inject(&self.interface(), &frames::ping(host, number64(said("seed"))?, length))?;
                 done
             }

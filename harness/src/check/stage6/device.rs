@@ -102,6 +102,7 @@ pub fn dom0(rng: &mut Rng) -> Vec<Row> {
     let answers = [digest(&arp_reply(host)), digest(&pong(host, seed, length))];
     vec![
         Row::new("dom0's looking at the interface").is("ask", "frames-watch").is("dom0", "done"),
+        Row::new("dom0's asking for the address").is("ask", "arp").is("dom0", "done"),
         Row::new("dom0's ping").is("ask", "ping").is("dom0", "done"),
         Row::new(format!("the answers to dom0's questions for 10.0.2.{host}, and to its ping of {length} bytes"))
             .is("ask", "ping-seen")

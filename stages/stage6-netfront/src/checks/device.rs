@@ -137,30 +137,40 @@ fn send(rng: &mut Rng, record: &Record) {
 /// smoltcp, and dom0 at the other end.
 ///
 /// Draws: `host = rng.u8(100..200)`; `length = rng.usize(1..=1000)`; `seed = rng.u64(..)`.
-/// The interface has the address `10.0.2.<host>`. Dom0 is asked to look (`frames-watch`), then to ask for the address and to send a ping
-/// (`ping`, with `host`, `seed`, `length`), and, when smoltcp has worked for a while, what it has seen (`ping-seen`).
+/// The interface has the address `10.0.2.<host>`. Dom0 is asked to look (`frames-watch`); to ask for the address (`arp`, with `host`), and, when smoltcp
+/// has worked for a while, to send a ping (`ping`, with `host`, `seed`, `length`); and when it has worked again, what it has seen (`ping-seen`).
 fn dom0(rng: &mut Rng, record: &Record) {
     let host = rng.u8(100..200);
     let length = rng.usize(1..=1000);
     let seed = rng.u64(..);
     let Some(link) = LiveLink::open() else { return record.saw(format_args!("link=none")) };
-    ask(record, format_args!("ask=frames-watch"));
-    ask(record, format_args!("ask=ping host={host} seed={seed} length={length}"));
-    let deadline = threads::time::after(core::time::Duration::from_secs(3));
-    link.with(|queues| {
-        let address = EthernetAddress([0x00, 0x16, 0x3e, 0x5d, 0x06, 0x00]);
-        let now = || Instant::from_micros((threads::time::now().0 / 1000) as i64);
-        let mut face = Interface::new(Config::new(address.into()), &mut Phy(queues), now());
-        face.update_ip_addrs(|addresses| {
-            let _ = addresses.push(IpCidr::new(IpAddress::v4(10, 0, 2, host), 24)); // there is room
+    let now = || Instant::from_micros((threads::time::now().0 / 1000) as i64);
+    let mut face = None;
+    // Works until so many frames have been sent.
+    let mut work = |frames: u64| {
+        let deadline = threads::time::after(core::time::Duration::from_secs(3));
+        link.with(|queues| {
+            let face = face.get_or_insert_with(|| {
+                let address = EthernetAddress([0x00, 0x16, 0x3e, 0x5d, 0x06, 0x00]);
+                let mut face = Interface::new(Config::new(address.into()), &mut Phy(queues), now());
+                face.update_ip_addrs(|addresses| {
+                    let _ = addresses.push(IpCidr::new(IpAddress::v4(10, 0, 2, host), 24)); // there is room
+                });
+                face
+            });
+            let mut sockets = SocketSet::new(Vec::new());
+            while queues.counts().sent < frames && threads::time::now() < deadline {
+                face.poll(now(), &mut Phy(queues), &mut sockets);
+                queues.settle();
+                threads::thread::sleep(core::time::Duration::from_millis(1));
+            }
         });
-        let mut sockets = SocketSet::new(Vec::new());
-        while queues.counts().sent < 2 && threads::time::now() < deadline {
-            face.poll(now(), &mut Phy(queues), &mut sockets);
-            queues.settle();
-            threads::thread::sleep(core::time::Duration::from_millis(1));
-        }
-    });
+    };
+    ask(record, format_args!("ask=frames-watch"));
+    ask(record, format_args!("ask=arp host={host}"));
+    work(1);
+    ask(record, format_args!("ask=ping host={host} seed={seed} length={length}"));
+    work(2);
     ask(record, format_args!("ask=ping-seen"));
     link.close();
 }
