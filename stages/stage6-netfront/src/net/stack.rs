@@ -21,7 +21,7 @@ use threads::thread::{Builder, SpawnError};
 use threads::time::{Nanoseconds, now};
 
 use super::config::{Config, Ipv4, Ipv6};
-use super::gate::Gate;
+use super::gate::{Gate, Introduced};
 use super::listener::Waiting;
 use super::{CHANGED, CONFIG, STACKS};
 use crate::link::{Link, State};
@@ -63,6 +63,7 @@ pub(super) struct Inner {
     /// Sockets that wait for connections.
     pub listeners: BTreeMap<u64, Waiting>,
     orphans: Vec<(SocketHandle, Nanoseconds)>,
+    introduced: Introduced,
     asleep_until: Option<Nanoseconds>,
     next_port: u16,
     next_listener: u64,
@@ -171,6 +172,7 @@ impl Inner {
             lease: None,
             listeners: BTreeMap::new(),
             orphans: Vec::new(),
+            introduced: Introduced::default(),
             asleep_until: None,
             next_port: EPHEMERAL + (random() % 8192) as u16,
             next_listener: 0,
@@ -266,7 +268,8 @@ impl Inner {
     fn take_frames(&mut self, face: &mut Interface, queues: &mut Queues, now: Instant) -> usize {
         for taken in 0..BATCH {
             let full: Vec<u16> = self.listeners.values().filter(|one| one.full).map(|one| one.port).collect();
-            match face.poll_ingress_single(now, &mut Phy(&mut Gate { queues, full }), &mut self.sockets) {
+            let mut gate = Gate { queues, full, introduced: &mut self.introduced, own: own_address(face) };
+            match face.poll_ingress_single(now, &mut Phy(&mut gate), &mut self.sockets) {
                 PollIngressSingleResult::None => return taken,
                 PollIngressSingleResult::PacketProcessed => {}
                 // The next frame may be for a socket that takes the place of this one.
@@ -311,6 +314,7 @@ impl Inner {
             self.sockets.get_mut::<dhcpv4::Socket<'_>>(dhcp).reset();
             self.lease = None;
         }
+        self.introduced.clear();
         self.face = Some(face);
         CHANGED.wake();
     }
@@ -369,6 +373,14 @@ impl Inner {
             !over
         });
     }
+}
+
+/// The IPv4 address of an interface, with its network.
+fn own_address(face: &Interface) -> Option<Ipv4Cidr> {
+    face.ip_addrs().iter().find_map(|cidr| match cidr {
+        IpCidr::Ipv4(cidr) => Some(*cidr),
+        IpCidr::Ipv6(_) => None,
+    })
 }
 
 /// smoltcp's measure of time.
