@@ -103,7 +103,8 @@ fn echo(port: u16, bytes: &[u8]) {
             (&stream).write_all(bytes).unwrap();
             stream.shutdown(std::net::Shutdown::Write).unwrap();
         });
-        (&stream).read_to_end(&mut back).unwrap();
+        let ended = (&stream).read_to_end(&mut back);
+        assert!(ended.is_ok(), "{ended:?} behind {} bytes of {}", back.len(), bytes.len());
     });
     assert!(back == bytes, "{} bytes of {} came back", back.len(), bytes.len());
 }
