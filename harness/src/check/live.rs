@@ -95,6 +95,7 @@ pub fn filter(console: &[String], word: &str) -> String {
         (r"Xen \d+\.\d+[0-9.]*", "Xen [version]"),
         (r"\(xen-3\.0-x86_64[^)]*\)", "([capabilities])"),
         (r"\d+ KiB", "[size]"),
+        (r"(?m)^\[ *\d+\.\d+ cpu \d+\]", "[time]"),
         (r"domain: \d+", "domain: [number]"),
     ];
     let mut text = console.join("\n").replace(word, "[word]");
@@ -127,6 +128,7 @@ mod tests {
         let console = ["Xen 4.17 (xen-3.0-x86_64 hvm-3.0-x86_32p)", "text 0xffffffff80000000", "said otter"];
         let text = filter(&console.map(str::to_owned), "otter");
         assert_eq!(text, "Xen [version] ([capabilities])\ntext [address]\nsaid [word]");
+        assert_eq!(filter(&["[    6.409817 cpu 0] info: up".to_owned()], "otter"), "[time] info: up");
     }
 
     #[test]

@@ -12,27 +12,54 @@
 //! | `grant-map` | `ref` | maps a page | its first 16 bytes, or `refused` |
 //! | `grant-write` | `value` in hexadecimal | writes to its beginning | `done` |
 //! | `grant-unmap` | | unmaps it | `done` |
+//! | `frame-send` | `seed`, `length`, `count` | sends so many frames of type 0x88b5 into the first interface | `done` |
+//! | `frames-watch` | | begins to look at what the first interface sends | `done` |
+//! | `frames-seen` | `type`, `count` | waits for so many frames of this type | their digests |
+//! | `frames-digest` | `type`, `count` | the same | the digest of all of them |
+//! | `arp` | `host` | asks who has 10.0.2.`host` | `done` |
+//! | `ping` | `host`, `seed`, `length` | sends it a ping | `done` |
+//! | `ping-seen` | | waits for both answers | their digests |
 //!
 //! Paths that don't begin with `/` begin at the domain's own folder. What fails becomes `error`.
 //!
 //! Invariant: dom0 does nothing that the check of the guest's own program has not asked for: an exercise can't make a record.
 
 use super::expect::hex;
+use super::frames::{self, digest};
 use crate::error::{Error, Result};
-use crate::machine::{Agent, Domain};
-use std::collections::BTreeMap;
+use crate::machine::{Agent, Domain, Event};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+/// How long frames may take to come.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Dom0, as the checks of one domain see it.
 pub struct Outside<'a> {
     agent: &'a Agent,
     domain: Domain,
     mapping: Option<u64>,
+    capture: Option<u64>,
+    /// Frames that nobody has asked for yet.
+    frames: VecDeque<Vec<u8>>,
+    /// What happened while this looked for frames.
+    held: VecDeque<Event>,
 }
 
 impl<'a> Outside<'a> {
     /// For this domain.
     pub fn new(agent: &'a Agent, domain: Domain) -> Self {
-        Self { agent, domain, mapping: None }
+        Self { agent, domain, mapping: None, capture: None, frames: VecDeque::new(), held: VecDeque::new() }
+    }
+
+    /// Something that happened while dom0 looked for frames.
+    pub fn held(&mut self) -> Option<Event> {
+        self.held.pop_front()
+    }
+
+    /// A frame that the guest has sent.
+    pub fn note(&mut self, frame: Vec<u8>) {
+        self.frames.push_back(frame);
     }
 
     /// Does what a record asks for. Returns what has to be added to it.
@@ -85,8 +112,79 @@ impl<'a> Outside<'a> {
                 self.mapping = None;
                 done
             }
+            "frame-send" => {
+                let (seed, length) = (number64(said("seed"))?, number(said("length"))?);
+                let frame = frames::experiment(seed, length as usize);
+                for _ in 0..number(said("count"))? {
+                    self.agent.inject(&self.interface(), &frame)?;
+                }
+                done
+            }
+            "frames-watch" => {
+                self.stop_watching();
+                self.capture = Some(self.agent.capture(&self.interface())?);
+                done
+            }
+            "frames-seen" => {
+                let seen = self.seen(number(said("type"))?, number(said("count"))?)?;
+                frames::list(seen.iter().map(|frame| digest(frame)))
+            }
+            "frames-digest" => {
+                let seen = self.seen(number(said("type"))?, number(said("count"))?)?;
+                digest(&seen.concat()).to_string()
+            }
+            "arp" => {
+                let host = number(said("host"))? as u8;
+                self.agent.inject(&self.interface(), &frames::arp_request(host))?;
+                done
+            }
+            "ping" => {
+                let (host, length) = (number(said("host"))? as u8, number(said("length"))? as usize);
+                self.agent.inject(&self.interface(), &frames::ping(host, number64(said("seed"))?, length))?;
+                done
+            }
+            "ping-seen" => {
+                let answers = [self.seen(0x0806, 1)?, self.seen(0x0800, 1)?].concat();
+                frames::list(answers.iter().map(|frame| digest(frame)))
+            }
             other => return Err(Error::fault(format!("a check asks dom0 for {other:?}"))),
         })
+    }
+
+    /// The first interface of the guest, as dom0 calls it.
+    fn interface(&self) -> String {
+        format!("vif{}.0", self.domain.domid)
+    }
+
+    /// The next `count` frames of this type that the guest sends; fewer, if no more come in time.
+    fn seen(&mut self, kind: u32, count: u32) -> Result<Vec<Vec<u8>>> {
+        let kind = (kind as u16).to_be_bytes();
+        let mut seen = Vec::new();
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let (wanted, others): (VecDeque<_>, _) =
+                std::mem::take(&mut self.frames).into_iter().partition(|frame| frame.get(12..14) == Some(&kind[..]));
+            self.frames = others;
+            for frame in wanted {
+                if seen.len() < count as usize { seen.push(frame) } else { self.frames.push_back(frame) }
+            }
+            if seen.len() == count as usize || Instant::now() >= deadline {
+                return Ok(seen);
+            }
+            match self.agent.events().next(Duration::from_millis(100))? {
+                Some(Event::Frame { sent: false, bytes, .. }) => self.frames.push_back(bytes),
+                // Whatever else happens is for whoever looks after the guest.
+                Some(event) => self.held.push_back(event),
+                None => {}
+            }
+        }
+    }
+
+    fn stop_watching(&mut self) {
+        if let Some(capture) = self.capture.take() {
+            let _ = self.agent.stop_capture(capture);
+            self.frames.clear();
+        }
     }
 
     fn mapping(&self) -> Result<u64> {
@@ -100,6 +198,7 @@ impl<'a> Outside<'a> {
 
 impl Drop for Outside<'_> {
     fn drop(&mut self) {
+        self.stop_watching();
         // A domain is only gone when nobody has its pages mapped.
         if let Some(mapping) = self.mapping {
             let _ = self.agent.unmap_grant(mapping);
@@ -112,6 +211,10 @@ fn log_line(error: &Error) {
 }
 
 fn number(text: &str) -> Result<u32> {
+    text.parse().map_err(|_| Error::fault(format!("a check names the number {text:?}")))
+}
+
+fn number64(text: &str) -> Result<u64> {
     text.parse().map_err(|_| Error::fault(format!("a check names the number {text:?}")))
 }
 

@@ -73,7 +73,12 @@ impl Guest for XenGuest<'_> {
     }
 
     fn next(&mut self, patience: Duration) -> Happened {
-        match self.machine.agent().events().next(patience) {
+        let held = self.outside.as_mut().and_then(Outside::held);
+        match held.map_or_else(|| self.machine.agent().events().next(patience), |event| Ok(Some(event))) {
+            Ok(Some(Event::Frame { sent: false, bytes, .. })) => {
+                self.outside.iter_mut().for_each(|outside| outside.note(bytes.clone()));
+                Happened::Nothing
+            }
             Err(error) => Happened::Lost(error.to_string()),
             Ok(Some(Event::Console { domain, bytes })) if domain == self.name => Happened::Printed(bytes),
             Ok(Some(Event::Exited { domain, reason, .. })) if domain == self.name => {

@@ -22,6 +22,8 @@ pub enum Values {
     OneOf(&'static [&'static str]),
     /// A decimal number.
     Number,
+    /// What these words describe, and this function takes.
+    Like(&'static str, fn(&str) -> bool),
 }
 
 /// The keys that every program understands, besides `app`.
@@ -35,6 +37,7 @@ impl Values {
         match self {
             Self::OneOf(words) => value.is_some_and(|value| words.contains(&value)),
             Self::Number => value.is_some_and(|value| value.parse::<u64>().is_ok()),
+            Self::Like(_, accepts) => value.is_some_and(accepts),
         }
     }
 }
@@ -53,6 +56,7 @@ pub fn review(command_line: CommandLine<'_>, apps: &[&'static str], keys: &[&[Ke
             (_, Some(key)) if key.values.accept(token.value) => {}
             (_, Some(Key { values: Values::OneOf(words), .. })) => refuse(token, words.iter().copied()),
             (_, Some(Key { values: Values::Number, .. })) => refuse(token, ["a number"].into_iter()),
+            (_, Some(Key { values: Values::Like(what, _), .. })) => refuse(token, [*what].into_iter()),
             (_, None) => {
                 let names = keys.iter().copied().flatten().map(|key| key.name);
                 refuse(Token { value: None, ..token }, ["app"].into_iter().chain(names));

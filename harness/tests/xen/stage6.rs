@@ -1,0 +1,399 @@
+//! Stage 6 on a real Xen: a guest's network, as dom0 and this machine see it.
+//!
+//! The tests share the machine of `machine`, one at a time, and the stage's image, which is built once. Connections come through QEMU, whose
+//! forwarded ports end at 10.0.2.15.
+
+use crate::common::{repository, run};
+use crate::machine::shared;
+use harness::course::{Course, FIRST_MAC, GuestShape};
+use harness::domain::{Domain, fresh_name};
+use harness::machine::{Event, Forward, Machine, Vif};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::{MutexGuard, Once};
+use std::time::{Duration, Instant};
+
+const KERNEL: &str = "/images/stage6";
+const ECHO: &str = "app=netecho ip=10.0.2.15/24 gw=10.0.2.2";
+const SERVING: &str = "echo on port 7";
+/// How long a connection may be silent.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The machine, with the stage's image in it.
+fn ready() -> MutexGuard<'static, Machine> {
+    static PUT: Once = Once::new();
+    let machine = shared();
+    PUT.call_once(|| {
+        let image = Path::new(env!("CARGO_TARGET_TMPDIR")).join("stage6.elf");
+        run(repository(), &["build", "stage6", "--solution", "--out", image.to_str().unwrap()]).with(0);
+        machine.agent().put(KERNEL, &std::fs::read(image).unwrap()).unwrap();
+    });
+    machine
+}
+
+fn shape() -> GuestShape {
+    let course = Course::load(repository()).unwrap();
+    course.select("stage6").unwrap().stage.lab.guest.clone()
+}
+
+fn start<'a>(machine: &'a Machine, shape: &GuestShape, command_line: &str) -> Domain<'a> {
+    let options = shape.options(fresh_name("netfront"), KERNEL, command_line);
+    Domain::create(machine, &options).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A guest that echoes.
+fn echoing<'a>(machine: &'a Machine, shape: &GuestShape) -> Domain<'a> {
+    let mut domain = start(machine, shape, ECHO);
+    wait_for(machine, &mut domain, SERVING, 1);
+    domain
+}
+
+/// Waits until a guest has printed this so often.
+#[track_caller]
+fn wait_for(machine: &Machine, domain: &mut Domain<'_>, words: &str, times: usize) {
+    let ended = domain.listen(machine.within(60.0), |domain| domain.text().matches(words).count() >= times);
+    assert!(ended.unwrap_or_else(|error| panic!("{error}")).is_none(), "{words:?} in\n{}", domain.text());
+}
+
+/// A port of this machine that leads to this one of the guest. Each is made once.
+fn forwarded(machine: &Machine, guest: u16) -> u16 {
+    static MADE: std::sync::Mutex<Vec<(u16, u16)>> = std::sync::Mutex::new(Vec::new());
+    let mut made = MADE.lock().unwrap();
+    if let Some((_, host)) = made.iter().find(|(port, _)| *port == guest) {
+        return *host;
+    }
+    let host = forward(machine, guest);
+    made.push((guest, host));
+    host
+}
+
+/// One more such port.
+fn forward(machine: &Machine, guest: u16) -> u16 {
+    let host = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    machine.forward(Forward { host, guest }).unwrap();
+    host
+}
+
+fn connect(port: u16) -> TcpStream {
+    let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// The same from a port that no other connection has: QEMU hands that number on to the guest, who sees one address and one port for all
+/// ports of ours, while Linux gives the same number to connections with different ends.
+fn connect_as_nobody_else(port: u16) -> TcpStream {
+    use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).unwrap();
+    connect(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)).unwrap();
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// Sends bytes through a connection and compares what comes back until its end.
+fn echo(port: u16, bytes: &[u8]) {
+    let stream = connect(port);
+    let mut back = Vec::new();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            (&stream).write_all(bytes).unwrap();
+            stream.shutdown(std::net::Shutdown::Write).unwrap();
+        });
+        let ended = (&stream).read_to_end(&mut back);
+        assert!(ended.is_ok(), "{ended:?} behind {} bytes of {}", back.len(), bytes.len());
+    });
+    assert!(back == bytes, "{} bytes of {} came back", back.len(), bytes.len());
+}
+
+/// Runs a command in dom0.
+fn in_dom0(machine: &Machine, command: &str) -> String {
+    let output = machine.agent().exec_within(&["sh", "-c", command], b"", Duration::from_secs(120)).unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status, 0, "{command}: {said}");
+    said
+}
+
+/// Ends a guest that echoes, and returns what it has printed.
+fn end(machine: &Machine, domain: &mut Domain<'_>) -> String {
+    drop(connect(forwarded(machine, 9)));
+    domain.power_off(machine.within(60.0)).unwrap_or_else(|error| panic!("{error}"));
+    domain.text()
+}
+
+fn random(seed: u64, length: usize) -> Vec<u8> {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    (0..length).map(|_| rng.u8(..)).collect()
+}
+
+#[test]
+fn pings_of_all_sizes_are_answered() {
+    let machine = ready();
+    let mut domain = echoing(&machine, &shape());
+    for size in [0, 1, 56, 1000, 1472, 1473, 4000, 7000] {
+        let said = in_dom0(&machine, &format!("ping -c 3 -W 20 -s {size} 10.0.2.15"));
+        assert!(said.contains(" 0% packet loss"), "{size} bytes: {said}");
+    }
+    // Not faster: busybox has room for few answers, and loses others by itself.
+    let said = in_dom0(&machine, "ping -c 200 -i 0.02 -W 20 10.0.2.15 | tail -3");
+    assert!(said.contains(" 0% packet loss"), "{said}");
+    println!("{said}");
+    in_dom0(&machine, "echo 0 > /proc/sys/net/ipv6/conf/xenbr0/disable_ipv6; sleep 3");
+    let said = in_dom0(&machine, "ping6 -c 3 -W 20 -I xenbr0 fe80::216:3eff:fe5d:600");
+    in_dom0(&machine, "echo 1 > /proc/sys/net/ipv6/conf/xenbr0/disable_ipv6");
+    assert!(said.contains(" 0% packet loss"), "{said}");
+    println!("{}", end(&machine, &mut domain));
+}
+
+#[test]
+fn connections_echo_whatever_is_sent() {
+    let machine = ready();
+    let mut domain = echoing(&machine, &shape());
+    let port = forwarded(&machine, 7);
+    for (seed, size) in [1, 2, 1459, 1460, 1461, 4096, 8192, 8193, 65536, 300_000].into_iter().enumerate() {
+        echo(port, &random(seed as u64, size));
+    }
+    let begun = Instant::now();
+    echo(port, &random(99, 2 << 20));
+    println!("2 MiB there and back in {:?}", begun.elapsed());
+
+    // As the ancestor answered, whatever the bytes are.
+    let stream = connect(forwarded(&machine, 80));
+    (&stream).write_all(b"a \xff\x00 \"line\"").unwrap();
+    let mut said = String::new();
+    (&stream).read_to_string(&mut said).unwrap();
+    assert_eq!(said, "SERVER:\t hello! you sent \"a \\xff\\x00 \\\"line\\\"\"\nSERVER:\t goodbye\n");
+    let text = end(&machine, &mut domain);
+    assert!(text.contains("dropped 0, damaged 0;") && text.contains("failed 0;"), "{text}");
+    println!("{text}");
+}
+
+#[test]
+fn datagrams_come_back_as_they_were() {
+    let machine = ready();
+    let mut domain = echoing(&machine, &shape());
+    let agent = machine.agent();
+    let vif = format!("vif{}.0", domain.id());
+    let capture = agent.capture(&vif).unwrap();
+    for (seed, size) in [0, 1, 2, 17, 18, 100, 1000, 1471, 1472].into_iter().enumerate() {
+        let sent = random(seed as u64, size);
+        agent.inject(&vif, &datagram(&sent)).unwrap();
+        let begun = Instant::now();
+        // From the guest, of UDP, and from the echo's port.
+        let back = loop {
+            assert!(begun.elapsed() < PATIENCE, "{size} bytes did not come back");
+            match agent.events().next(Duration::from_millis(200)).unwrap() {
+                Some(Event::Frame { sent: false, bytes, .. })
+                    if bytes.len() >= 42 && bytes[23] == 17 && bytes[35] == 7 =>
+                {
+                    break bytes;
+                }
+                _ => {}
+            }
+        };
+        assert_eq!((&back[..6], &back[26..30], &back[30..34]), (&OTHER[..], &[10, 0, 2, 15][..], &[10, 0, 2, 77][..]));
+        assert!(back[42..42 + size] == sent, "{size} bytes");
+    }
+    agent.stop_capture(capture).unwrap();
+    end(&machine, &mut domain);
+}
+
+#[test]
+fn hundreds_of_connections_at_a_time_in_32_mib() {
+    let machine = ready();
+    let mut domain = echoing(&machine, &GuestShape { memory: 32, vcpus: 1, ..shape() });
+    // QEMU takes one connection after the other at each port of its own, and slowly.
+    let ports: Vec<u16> = (0..20).map(|_| forward(&machine, 7)).collect();
+    let begun = Instant::now();
+    let mut streams: Vec<TcpStream> = (0..260).map(|number| connect_as_nobody_else(ports[number % 20])).collect();
+    for round in 0..3 {
+        for (number, stream) in streams.iter_mut().enumerate() {
+            stream.write_all(&random((round * 1000 + number) as u64, 700)).unwrap();
+        }
+        for (number, stream) in streams.iter_mut().enumerate() {
+            let mut back = vec![0; 700];
+            stream.read_exact(&mut back).unwrap();
+            assert!(back == random((round * 1000 + number) as u64, 700), "connection {number}, round {round}");
+        }
+    }
+    println!("780 answers to 260 connections in {:?}", begun.elapsed());
+    drop(streams);
+    let text = end(&machine, &mut domain);
+    assert!(text.contains("most connections at a time: 260"), "{text}");
+}
+
+#[test]
+fn garbage_leaves_the_guest_as_it_was() {
+    let machine = ready();
+    let mut domain = echoing(&machine, &shape());
+    let vif = format!("vif{}.0", domain.id());
+    let mut rng = fastrand::Rng::with_seed(6);
+    let source = [0xfe, 0xff, 0xff, 0xff, 0xff, 0xff];
+    let header = |kind: u16| [&FIRST_MAC[..], &source, &kind.to_be_bytes()].concat();
+    for _ in 0..300 {
+        // Noise behind a header of each kind; then packets that begin well and are cut, or lie about their lengths.
+        let length = rng.usize(0..1486);
+        let noise: Vec<u8> = (0..length).map(|_| rng.u8(..)).collect();
+        let kind = rng.choice([0x0800, 0x0806, 0x86dd, 0x1234, 0x8100]).unwrap();
+        machine.agent().inject(&vif, &[header(kind), noise].concat()).unwrap();
+        let mut packet = syn(&mut rng);
+        match rng.u8(..4) {
+            0 => packet.truncate(rng.usize(14..packet.len())),
+            1 => packet[16..18].copy_from_slice(&rng.u16(..).to_be_bytes()),
+            2 => packet[14] = rng.u8(..),
+            _ => {
+                let at = rng.usize(14..packet.len());
+                packet[at] ^= 1 << rng.u8(..8);
+            }
+        }
+        machine.agent().inject(&vif, &packet).unwrap();
+    }
+    // First packets of connections that nobody goes on with, and resets of connections that aren't there.
+    for _ in 0..400 {
+        machine.agent().inject(&vif, &syn(&mut rng)).unwrap();
+        let mut reset = syn(&mut rng);
+        reset[14 + 20 + 13] = 4;
+        machine.agent().inject(&vif, &seal(reset)).unwrap();
+    }
+    for seed in 0..5 {
+        echo(forwarded(&machine, 7), &random(seed, 20_000));
+    }
+    println!("{}", end(&machine, &mut domain));
+}
+
+#[test]
+fn an_interface_comes_and_goes_under_open_connections() {
+    let machine = ready();
+    let agent = machine.agent();
+    let mut domain = start(&machine, &shape(), &format!("{ECHO} log=info"));
+    wait_for(&machine, &mut domain, SERVING, 1);
+    let port = forwarded(&machine, 7);
+    let mut stream = connect(port);
+    let vif = Vif { mac: Some("00:16:3e:5d:06:00".to_owned()), ..Vif::default() };
+    for round in 1..=2 {
+        stream.write_all(b"before").unwrap();
+        stream.read_exact(&mut [0; 6]).unwrap();
+        agent.detach_network(domain.name(), 0).unwrap();
+        wait_for(&machine, &mut domain, "vif 0: gone", round);
+        stream.write_all(b"meanwhile").unwrap();
+        agent.attach_network(domain.name(), &vif).unwrap();
+        wait_for(&machine, &mut domain, "Initialising -> Connected", round + 1);
+        // The connection is the same: what was sent into the void is sent again.
+        let mut back = [0; 9];
+        stream.read_exact(&mut back).unwrap();
+        assert_eq!(&back, b"meanwhile");
+    }
+    // A cable that is pulled, and put back.
+    let name = format!("vif{}.0", domain.id());
+    agent.set_link(&name, false).unwrap();
+    stream.write_all(b"pulled").unwrap();
+    agent.set_link(&name, true).unwrap();
+    stream.read_exact(&mut [0; 6]).unwrap();
+    drop(stream);
+    end(&machine, &mut domain);
+}
+
+#[test]
+fn an_address_comes_by_dhcp_and_no_interface_is_said() {
+    let machine = ready();
+    let mut domain = start(&machine, &shape(), "app=net");
+    wait_for(&machine, &mut domain, "address: 10.0.2.", 1);
+    machine.agent().shutdown(domain.name()).unwrap();
+    domain.power_off(machine.within(60.0)).unwrap();
+    let mut domain = start(&machine, &GuestShape { interfaces: 0, ..shape() }, ECHO);
+    domain.power_off(machine.within(60.0)).unwrap();
+    assert!(domain.text().contains("netecho: there is no network interface\n"), "{}", domain.text());
+}
+
+#[test]
+fn pages_are_served_and_nonsense_is_answered() {
+    let machine = ready();
+    let mut domain = start(&machine, &shape(), "app=http");
+    wait_for(&machine, &mut domain, "serving on port 80", 1);
+    let port = forwarded(&machine, 80);
+    let ask = |request: &[u8]| {
+        let stream = connect(port);
+        (&stream).write_all(request).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut answer = Vec::new();
+        (&stream).read_to_end(&mut answer).unwrap();
+        String::from_utf8(answer).unwrap()
+    };
+    let page = ask(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(page.starts_with("HTTP/1.1 200 OK\r\n") && page.contains("Connection: keep-alive"), "{page}");
+    assert!(page.ends_with("</html>\n"), "{page}");
+    // Several requests in one piece, the last of which ends the connection.
+    let many = [&b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(20)[..], b"HEAD /nothing HTTP/1.0\r\n\r\n"].concat();
+    let answers = ask(&many);
+    assert_eq!((answers.matches("200 OK").count(), answers.matches("404 Not Found").count()), (20, 1), "{answers}");
+    for (request, status) in [
+        (&b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na=b"[..], "405"),
+        (b"GET / HTTP/1.1\r\n\r\n", "400"),
+        (b"\x00\xff\xfe\r\n\r\n", "400"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", "400"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", "501"),
+    ] {
+        let answer = ask(request);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    }
+    // In the middle of a request: nothing is said.
+    assert_eq!(ask(b"GET / HT"), "");
+    assert!(ask(b"GET /counts HTTP/1.0\r\n\r\n").contains("failed 0;"));
+    let said = in_dom0(&machine, "wget -q -O - http://10.0.2.15/index.html");
+    assert!(said.contains("<h1>Stardust</h1>"), "{said}");
+    machine.agent().shutdown(domain.name()).unwrap();
+    domain.power_off(machine.within(60.0)).unwrap();
+}
+
+/// A machine that isn't there.
+const OTHER: [u8; 6] = [2, 0, 0, 0, 0, 0x77];
+
+/// A datagram for the echo, from that machine.
+fn datagram(payload: &[u8]) -> Vec<u8> {
+    let length = |bytes: usize| (bytes as u16).to_be_bytes();
+    let mut frame = [&FIRST_MAC[..], &OTHER, &[8, 0, 0x45, 0], &length(28 + payload.len())].concat();
+    frame.extend([0, 0, 0x40, 0, 64, 17, 0, 0, 10, 0, 2, 77, 10, 0, 2, 15]);
+    let header = frame[14..34].chunks(2).fold(0, |sum, pair| sum + u32::from(u16::from_be_bytes([pair[0], pair[1]])));
+    frame[24..26].copy_from_slice(&(!((header & 0xffff) + (header >> 16)) as u16).to_be_bytes());
+    frame.extend(4000_u16.to_be_bytes());
+    frame.extend(7_u16.to_be_bytes());
+    frame.extend(length(8 + payload.len()));
+    frame.extend([0, 0]);
+    frame.extend(payload);
+    frame
+}
+
+/// The first packet of a connection to the echo, from somewhere.
+fn syn(rng: &mut fastrand::Rng) -> Vec<u8> {
+    let from = Ipv4Addr::new(10, 0, 2, rng.u8(100..200));
+    let mut frame = [&FIRST_MAC[..], &[0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 8, 0]].concat();
+    frame.extend([0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, 6, 0, 0]);
+    frame.extend(from.octets());
+    frame.extend([10, 0, 2, 15]);
+    frame.extend(rng.u16(1024..).to_be_bytes());
+    frame.extend(7_u16.to_be_bytes());
+    frame.extend(rng.u32(..).to_be_bytes());
+    frame.extend([0, 0, 0, 0, 0x50, 2, 0x20, 0, 0, 0, 0, 0]);
+    seal(frame)
+}
+
+/// Fills in both checksums of a packet made by `syn`.
+fn seal(mut frame: Vec<u8>) -> Vec<u8> {
+    let sum = |bytes: &[u8], start: u32| {
+        let total = bytes.chunks(2).fold(start, |sum, pair| sum + u32::from(u16::from_be_bytes([pair[0], pair[1]])));
+        let folded = (total & 0xffff) + (total >> 16);
+        !(((folded & 0xffff) + (folded >> 16)) as u16)
+    };
+    frame[24..26].fill(0);
+    let header = sum(&frame[14..34], 0);
+    frame[24..26].copy_from_slice(&header.to_be_bytes());
+    frame[50..52].fill(0);
+    let pseudo =
+        frame[26..34].chunks(2).fold(6 + 20, |sum, pair| sum + u32::from(u16::from_be_bytes([pair[0], pair[1]])));
+    let segment = sum(&frame[34..54], pseudo);
+    frame[50..52].copy_from_slice(&segment.to_be_bytes());
+    frame
+}
