@@ -4,7 +4,8 @@
 //! - *reference*: the references together pass, and leave the console that the snapshot says;
 //! - *without 1a*: the references but one fail that exercise's checks and no others, save those of exercises that
 //!   need it;
-//! - *mutants*: each wrong answer compiles, and fails the check that is there to notice.
+//! - *mutants*: each wrong answer compiles, and fails the check that is there to notice. Only its exercise is checked, as
+//!   a student would who works on it.
 //!
 //! Invariant: inputs come from one seed, so what was found once is found again.
 
@@ -145,7 +146,12 @@ fn look(
     let submission = Submission::of(&case.name, case.given.clone());
     let others = stage.lab.exercises.iter().map(|exercise| exercise.id.clone());
     let references: BTreeSet<String> = others.filter(|id| !case.given.contains_key(id)).collect();
+    let only = match case.expected {
+        Expected::Caught(mutant) => Some(mutant.exercise.clone()),
+        Expected::NotAttempted(_) => None,
+    };
     let request = Request {
+        only,
         seed: SEED,
         keep_going: true,
         host_tests: false,
@@ -188,7 +194,8 @@ fn fresh(
 ) -> std::result::Result<Results, Failure> {
     bench.start()?;
     let guest = check::build(bench, request)?;
-    let image = hash_file(&guest.image)?;
+    let checked = request.only.as_deref().unwrap_or(&request.stage.name);
+    let image = format!("{} {checked}", hash_file(&guest.image)?);
     if let Some(results) = known.and_then(|known| known.of_image(&image)) {
         verdicts.put_sources(sources, &image)?;
         return Ok(results);
@@ -231,10 +238,12 @@ fn problems(stage: &Stage, case: &Case, results: &Results) -> Vec<String> {
             problems.extend(said.filter(|_| wanted.is_empty()));
         }
         Expected::Caught(mutant) => {
-            let checks = results.exercises.iter().flat_map(|exercise| &exercise.checks);
+            let mut checks = results.exercises.iter().flat_map(|exercise| &exercise.checks);
             let caught = [Status::Fail, Status::Crash, Status::Timeout];
-            for check in checks.filter(|check| check.id == mutant.fails && !caught.contains(&check.status)) {
-                problems.push(format!("{} should fail, and ends as: {}", check.id, check.status.word()));
+            match checks.find(|check| check.id == mutant.fails) {
+                Some(check) if caught.contains(&check.status) => {}
+                Some(check) => problems.push(format!("{} should fail, and ends as: {}", check.id, check.status.word())),
+                None => problems.push(format!("{} is no check of {}", mutant.fails, mutant.exercise)),
             }
         }
     }
