@@ -23,5 +23,6 @@ mod stage2;
 mod stage3;
 mod stage4;
 mod stage5;
+mod stage7;
 mod student;
 mod verify;

@@ -3,7 +3,7 @@
 //! Looks at every disk, and writes a pattern to those that may be written to: byte n of it is the highest byte of (n XOR seed) times
 //! 0x9e3779b97f4a7c15, so whoever knows the seed can foretell the image. It goes to [`pieces`], of all lengths and from anywhere.
 //!
-//! Invariant: all other bytes of the disk stay as they are.
+//! Invariant: all other bytes of the disk stay as they are, but for the last 64 KiB, which are discarded before.
 
 use alloc::sync::Arc;
 use alloc::vec;
@@ -53,6 +53,11 @@ fn look(disk: &Arc<Disk>, seed: u64) -> Result<(), DiskError> {
     let mut bytes = vec![0; disk.block_size()];
     disk.read(0, &mut bytes)?;
     println!("{name}: begins with {}", bytes[..16].escape_ascii());
+    if discard {
+        let last = disk.size().saturating_sub(65536);
+        disk.discard(last, 65536)?;
+        println!("{name}: 65536 bytes from {last} on discarded");
+    }
     let wrote = pieces(disk.size())
         .into_iter()
         .try_for_each(|(offset, length)| disk.write(offset, &pattern(seed, offset, length)));
@@ -67,11 +72,6 @@ fn look(disk: &Arc<Disk>, seed: u64) -> Result<(), DiskError> {
         wrong += usize::from(bytes != pattern(seed, offset, length));
     }
     println!("{name}: {wrong} pieces read back wrong");
-    if discard {
-        let last = disk.size() - disk.size() % 65536 - 65536;
-        disk.discard(last, 65536)?;
-        println!("{name}: 65536 bytes from {last} on discarded");
-    }
     if let Err(error) = disk.write(disk.size() - 4, b"beyond") {
         println!("{error}");
     }
