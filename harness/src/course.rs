@@ -65,11 +65,13 @@ pub struct GuestShape {
     pub vcpus: u32,
     /// Event channel ports, where `xl`'s own limit of 1023 is too low.
     pub event_channels: Option<u32>,
+    /// MiB of the disk `xvda` that a check's guest has: zeros at each boot, and dom0 can look into it.
+    pub disk: Option<u32>,
 }
 
 impl Default for GuestShape {
     fn default() -> Self {
-        Self { memory: 32, maxmem: None, vcpus: 1, event_channels: None }
+        Self { memory: 32, maxmem: None, vcpus: 1, event_channels: None, disk: None }
     }
 }
 

@@ -129,7 +129,7 @@ pub fn rng(seed: u64, check: &str) -> fastrand::Rng {
 }
 
 /// FNV-1a, 64 bits (Fowler, Noll, Vo).
-fn fnv1a64(bytes: &[u8]) -> u64 {
+pub fn fnv1a64(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
 }
 
