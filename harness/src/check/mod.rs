@@ -30,6 +30,7 @@ mod stage2;
 mod stage3;
 mod stage4;
 mod stage5;
+mod stage7;
 mod stages;
 pub mod submission;
 mod tree;

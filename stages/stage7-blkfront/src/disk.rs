@@ -73,6 +73,11 @@ impl Disk {
         self.name
     }
 
+    /// What the backend knows it by.
+    pub fn handle(&self) -> u16 {
+        self.handle
+    }
+
     /// What is known about it.
     pub fn facts(&self) -> Facts {
         *self.facts.lock()
@@ -293,6 +298,27 @@ impl Disk {
             self.pool.give_back(oldest.end().await?.1);
         }
         Ok(())
+    }
+
+    /// Pages for data, from the disk's own, for checks.
+    ///
+    /// # Errors
+    /// If there is no memory, or no reference.
+    #[cfg(feature = "checks")]
+    pub fn take_pages(&self, count: usize) -> Result<Vec<xenbus::grants::SharedPage>, xenbus::grants::GrantError> {
+        self.pool.take(count, Access::ReadWrite)
+    }
+
+    /// Gives them back.
+    #[cfg(feature = "checks")]
+    pub fn give_pages(&self, pages: Vec<xenbus::grants::SharedPage>) {
+        self.pool.give_back(pages);
+    }
+
+    /// Carries out one request on the first queue: see [`Queue::exchange`].
+    #[cfg(feature = "checks")]
+    pub fn exchange(&self, request: &[u64; crate::blkif::WORDS]) -> Option<crate::blkif::Response> {
+        self.queues[0].exchange(request)
     }
 
     fn submit(

@@ -9,9 +9,7 @@ use core::time::Duration;
 use console::lock::Lock;
 use threads::time::{Nanoseconds, after, now};
 use threads::wait_queue::WaitQueue;
-use xenbus::frontend;
 use xenbus::protocol::{Refusal, StoreError};
-use xenbus::state::State;
 use xenbus::store::Store;
 
 use crate::disk::Disk;
@@ -19,18 +17,32 @@ use crate::error::{DiskError, Reason};
 use crate::name::Name;
 
 static DISKS: Lock<Vec<Arc<Disk>>> = Lock::new(Vec::new());
+/// Those with which no handshake was possible.
+static FAILED: Lock<Vec<Name>> = Lock::new(Vec::new());
 static CHANGED: WaitQueue = WaitQueue::new();
 
 /// How long a backend may take to connect.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a disk that isn't connected yet is looked for in xenstore.
 const LOOK: Duration = Duration::from_millis(200);
 
 pub(crate) fn add(disk: Arc<Disk>) {
-    let mut disks = DISKS.lock();
-    disks.push(disk);
-    disks.sort_by_key(|disk| disk.name());
-    drop(disks);
+    {
+        let mut disks = DISKS.lock();
+        disks.push(disk);
+        disks.sort_by_key(|disk| disk.name());
+    }
+    CHANGED.wake(usize::MAX);
+}
+
+/// Says whether the handshake with this disk has failed.
+pub(crate) fn set_failed(disk: Name, has_failed: bool) {
+    let mut failed = FAILED.lock();
+    failed.retain(|known| *known != disk);
+    if has_failed {
+        failed.push(disk);
+    }
+    drop(failed);
     CHANGED.wake(usize::MAX);
 }
 
@@ -67,7 +79,7 @@ impl Disk {
     /// The disk of this name. One that the toolstack is just about to connect is waited for.
     ///
     /// # Errors
-    /// [`Reason::NoSuchDisk`] if there is none, and [`Reason::TimedOut`] or [`Reason::Detached`] for one that doesn't connect.
+    /// [`Reason::NoSuchDisk`] if there is none, and [`Reason::TimedOut`] or [`Reason::Unusable`] for one that doesn't connect.
     pub fn open(name: &str) -> Result<Arc<Self>, DiskError> {
         let disk = Name::new(name);
         let error = |reason| DiskError { disk, reason };
@@ -81,8 +93,8 @@ impl Disk {
                 Err(reason) => return Err(error(reason.into())),
                 Ok(_) => {}
             }
-            if is_closed(disk) {
-                return Err(error(Reason::Detached));
+            if FAILED.lock().contains(&disk) {
+                return Err(error(Reason::Unusable));
             }
             if now() >= deadline {
                 return Err(error(Reason::TimedOut));
@@ -94,11 +106,4 @@ impl Disk {
 
 fn wait_for_change(disk: Name, deadline: Nanoseconds) {
     CHANGED.wait(Some(deadline), || find(disk).is_none());
-}
-
-/// Whether the handshake of this disk has ended.
-fn is_closed(disk: Name) -> bool {
-    let is_this = |number: &str| number.parse().is_ok_and(|number| Name::of(number) == disk);
-    let devices = frontend::list();
-    devices.iter().any(|(device, state)| device.kind == "vbd" && *state == State::Closed && is_this(&device.name))
 }

@@ -120,12 +120,10 @@ impl Frontend {
             persistent: offers("feature-persistent", self.wishes.persistent)?,
         })
     }
-}
 
-impl Driver for Frontend {
-    // ANCHOR: publish
-    fn publish(&mut self, device: &Device) -> Result<Details, DeviceError> {
-        self.release(); // whatever there was before
+    // ANCHOR: open
+    /// Makes the queues, and says what the backend has to know.
+    fn open(&mut self, device: &Device) -> Result<Details, DeviceError> {
         let order = device.backend_number("max-ring-page-order")?.unwrap_or(0).min(self.wishes.order);
         let queues = device.backend_number("multi-queue-max-queues")?.unwrap_or(1).clamp(1, self.wishes.queues);
         let mut details = Details::new();
@@ -152,10 +150,18 @@ impl Driver for Frontend {
         self.pool = Some(Arc::new(Pool::new(device.backend_domain)));
         Ok(details)
     }
-    // ANCHOR_END: publish
+    // ANCHOR_END: open
+}
+
+impl Driver for Frontend {
+    fn publish(&mut self, device: &Device) -> Result<Details, DeviceError> {
+        self.release(); // whatever there was before
+        disks::set_failed(self.name, false);
+        self.open(device).inspect_err(|_| disks::set_failed(self.name, true))
+    }
 
     fn connect(&mut self, device: &Device) -> Result<(), DeviceError> {
-        let facts = self.facts(device)?;
+        let facts = self.facts(device).inspect_err(|_| disks::set_failed(self.name, true))?;
         if let Some(disk) = &self.disk {
             disk.set_facts(facts); // it has another size now
             return Ok(());

@@ -25,6 +25,8 @@ pub enum Reason {
     NoSuchDisk,
     /// The backend has not connected, or not answered, in time.
     TimedOut,
+    /// What the backend says about the disk makes no sense, or there was no memory for it. The log says what.
+    Unusable,
     /// The disk was detached.
     Detached,
     /// Only reading is allowed.
@@ -55,6 +57,7 @@ impl fmt::Display for Reason {
         match self {
             Self::NoSuchDisk => f.write_str("there is no such disk"),
             Self::TimedOut => f.write_str("the backend does not answer"),
+            Self::Unusable => f.write_str("the disk can't be connected"),
             Self::Detached => f.write_str("the disk was detached"),
             Self::ReadOnly => f.write_str("the disk is read-only"),
             Self::BeyondEnd { end, size } => write!(f, "byte {end} is beyond the end of the disk at {size}"),

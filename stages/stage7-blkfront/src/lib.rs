@@ -5,7 +5,7 @@
 //!
 //! - [`disk`] is what the rest of the kernel uses; [`disks`] are those that are there; [`name`] and [`error`] are theirs;
 //! - [`requests`] turn bytes into the words of [`blkif`]; [`completions`] find what a response belongs to;
-//! - [`block_cache`] keeps blocks in memory;
+//! - [`block_cache`] keeps blocks in memory, [`cached`] those of a disk;
 //! - [`ring`], [`pages`], [`call`] and [`queue`] carry them; [`gate`] keeps writers apart; `driver` agrees with the backend.
 //!
 //! Three files are exercises: `request.rs` (7a), `completion.rs` (7b) and `cache.rs` (7c). Each is a private module with public,
@@ -18,6 +18,7 @@ extern crate std;
 
 pub mod blkif;
 pub mod block_cache;
+pub mod cached;
 pub mod call;
 pub mod completions;
 pub mod demo;
@@ -47,7 +48,9 @@ mod cache;
 pub use console;
 pub use demo::DEMOS;
 
-use console::{Boot, Entry};
+use console::boot_info::CommandLine;
+use console::{Boot, Entry, println};
+use xenbus::frontend;
 
 // ANCHOR: boot
 /// Brings up the stages below, then has all disks driven.
@@ -57,7 +60,35 @@ use console::{Boot, Entry};
 pub fn boot(entry: &Entry) -> &'static Boot {
     static UP: spin::Once<()> = spin::Once::new();
     let boot = xenbus::boot(entry);
-    UP.call_once(|| driver::start(boot.command_line));
+    prepare(entry);
+    UP.call_once(banner);
     boot
 }
 // ANCHOR_END: boot
+
+/// Has all disks driven, without a word about it. The second call does nothing.
+///
+/// # Panics
+/// As [`boot`].
+pub fn prepare(entry: &Entry) {
+    static UP: spin::Once<()> = spin::Once::new();
+    xenbus::prepare(entry);
+    UP.call_once(|| {
+        driver::start(console::booted().map_or(CommandLine(""), |boot| boot.command_line));
+        if let Err(error) = frontend::start() {
+            panic!("devices can't be followed: {error}");
+        }
+    });
+}
+
+/// The disks, connected or not.
+fn banner() {
+    match disks::configured() {
+        Ok(names) if names.is_empty() => println!("disks: none"),
+        Ok(names) => {
+            let names: alloc::vec::Vec<_> = names.iter().map(name::Name::as_str).collect();
+            println!("disks: {}", names.join(" "));
+        }
+        Err(error) => println!("disks: unknown, as {error}"),
+    }
+}

@@ -193,6 +193,9 @@ impl Queue {
     pub fn pump(&self) {
         let mut state = self.state.lock();
         let State { ring: Some(ring), consumed, table, .. } = &mut *state else { return };
+        if table.is_empty() {
+            return; // whatever it is, nobody has asked for it
+        }
         let collected = completions::collect(ring, consumed, table, &mut |(job, call), status| {
             call.finish(end(job, status));
         });
@@ -204,6 +207,37 @@ impl Queue {
                 state.closed = Some(reason);
                 finish_all(&mut state, reason);
             }
+        }
+    }
+
+    /// Carries out one request by looking for its response again and again, without what exercise 7b makes: for checks. The ring must be
+    /// unused. `None` if no response comes in time.
+    #[cfg(feature = "checks")]
+    pub fn exchange(&self, request: &[u64; crate::blkif::WORDS]) -> Option<crate::blkif::Response> {
+        use crate::completions::Responses;
+        let deadline = threads::time::after(crate::disk::PATIENCE / 4);
+        {
+            let mut state = self.state.lock();
+            let State { ring: Some(ring), port: Some(port), .. } = &mut *state else { return None };
+            ring.put(request);
+            let _ = ring.publish();
+            let _ = port.notify();
+        }
+        loop {
+            {
+                let mut state = self.state.lock();
+                let State { ring: Some(ring), consumed, .. } = &mut *state else { return None };
+                if ring.produced() != *consumed {
+                    let response = ring.response(*consumed);
+                    *consumed = consumed.wrapping_add(1);
+                    ring.set_event(consumed.wrapping_add(1));
+                    return Some(response);
+                }
+            }
+            if threads::time::now() >= deadline {
+                return None;
+            }
+            threads::thread::sleep(core::time::Duration::from_millis(1));
         }
     }
 
