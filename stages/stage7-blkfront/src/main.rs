@@ -15,8 +15,14 @@ console::entry!("stage 7: blkfront", start);
 fn start(mut entry: console::Entry) {
     #[cfg(feature = "checks")]
     let word = entry.reporter.take().map(|reporter| {
+        xenbus::prepare(&entry);
+        // How far the handshake is, and when, differs from boot to boot.
+        let level = log::max_level();
+        log::set_max_level(log::LevelFilter::Warn);
         blkfront::prepare(&entry);
-        checks::run(reporter)
+        let word = checks::run(reporter);
+        log::set_max_level(level);
+        word
     });
 
     let boot = blkfront::boot(&entry);
