@@ -1,7 +1,9 @@
 //! The demos of stage 7.
 
 mod disk;
+mod files;
 mod hold;
+mod journal;
 
 use console::demo::Demo;
 use console::options::{Key, Values};
@@ -23,5 +25,7 @@ pub const DEMOS: &[Demo] = &[
         ],
         run: disk::disk,
     },
+    Demo { name: "files", keys: &[], run: files::files },
+    Demo { name: "journal", keys: &[], run: journal::journal },
     Demo { name: "disk-hold", keys: &[], run: hold::hold },
 ];
