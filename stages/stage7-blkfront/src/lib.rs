@@ -37,6 +37,8 @@ pub mod queue;
 pub mod ram_files;
 pub mod requests;
 pub mod ring;
+#[cfg(test)]
+mod tests;
 
 #[cfg_attr(feature = "ref-request", path = "../../../solutions/stage7-blkfront/request.rs")]
 #[forbid(unsafe_code)]
