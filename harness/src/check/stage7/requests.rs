@@ -10,13 +10,13 @@ pub fn check(rng: &mut Rng) -> Vec<Row> {
         let size = rng.u64(64..1_000_000) * block;
         let read_only = rng.bool();
         let operation = ["a read", "a write", "a flush", "a discard"][rng.usize(..4)];
-        let sectors = rng.u64(..64) * block;
+        let sectors = rng.u64(..64) * block + u64::from(rng.u8(..4) == 0);
         let kind = rng.u8(..6);
         let any = rng.u64(..size);
         let sector = match kind {
             0 => size - sectors,
             1 => size - sectors + block,
-            2 => u64::MAX - any,
+            2 => (u64::MAX - any % 64) / block * block,
             3 => any,
             _ => any / block * block,
         };
