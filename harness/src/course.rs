@@ -67,6 +67,8 @@ pub struct GuestShape {
     pub event_channels: Option<u32>,
     /// Network interfaces. The first has the address [`FIRST_MAC`], the next ones those behind it.
     pub interfaces: u8,
+    /// MiB of the disk `xvda` that a check's guest has: zeros at each boot, and dom0 can look into it.
+    pub disk: Option<u32>,
 }
 
 /// The Ethernet address of a guest's first interface: of those that Xen's vendor has set aside for guests.
@@ -74,7 +76,7 @@ pub const FIRST_MAC: [u8; 6] = [0x00, 0x16, 0x3e, 0x5d, 0x06, 0x00];
 
 impl Default for GuestShape {
     fn default() -> Self {
-        Self { memory: 32, maxmem: None, vcpus: 1, event_channels: None, interfaces: 0 }
+        Self { memory: 32, maxmem: None, vcpus: 1, event_channels: None, interfaces: 0, disk: None }
     }
 }
 

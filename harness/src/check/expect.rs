@@ -140,7 +140,7 @@ pub fn rng(seed: u64, check: &str) -> fastrand::Rng {
 }
 
 /// FNV-1a, 64 bits (Fowler, Noll, Vo).
-fn fnv1a64(bytes: impl IntoIterator<Item = u8>) -> u64 {
+pub fn fnv1a64(bytes: impl IntoIterator<Item = u8>) -> u64 {
     let basis = 0xcbf2_9ce4_8422_2325;
     bytes.into_iter().fold(basis, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }

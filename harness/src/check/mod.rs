@@ -32,6 +32,7 @@ mod stage3;
 mod stage4;
 mod stage5;
 mod stage6;
+mod stage7;
 mod stages;
 pub mod submission;
 mod tree;

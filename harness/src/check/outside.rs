@@ -19,12 +19,15 @@
 //! | `arp` | `host` | asks who has 10.0.2.`host` | `done` |
 //! | `ping` | `host`, `seed`, `length` | sends it a ping | `done` |
 //! | `ping-seen` | | waits for both answers | their digests |
+//! | `disk-read` | `offset`, `length` | looks into the image of the guest's disk | the bytes in hexadecimal |
+//! | `disk-digest` | `offset`, `length` | does so | the FNV-1a hash of the bytes, 64 bits, in hexadecimal |
+//! | `disk-write` | `offset`, `value` in hexadecimal | changes it | `done` |
 //!
 //! Paths that don't begin with `/` begin at the domain's own folder. What fails becomes `error`.
 //!
 //! Invariant: dom0 does nothing that the check of the guest's own program has not asked for: an exercise can't make a record.
 
-use super::expect::hex;
+use super::expect::{fnv1a64, hex};
 use super::frames::{self, digest};
 use crate::error::{Error, Result};
 use crate::machine::{Agent, Domain, Event};
@@ -33,6 +36,9 @@ use std::time::{Duration, Instant};
 
 /// How long frames may take to come.
 const PATIENCE: Duration = Duration::from_secs(8);
+
+/// The image of the disk that a check's guest has, where the stage's manifest gives it one.
+pub const DISK: &str = "/images/check-disk";
 
 /// Dom0, as the checks of one domain see it.
 pub struct Outside<'a> {
@@ -147,6 +153,12 @@ impl<'a> Outside<'a> {
                 let answers = [self.seen(0x0806, 1)?, self.seen(0x0800, 1)?].concat();
                 frames::list(answers.iter().map(|frame| digest(frame)))
             }
+            "disk-read" => hex(&self.image(asked)?),
+            "disk-digest" => format!("{:016x}", fnv1a64(self.image(asked)?)),
+            "disk-write" => {
+                self.agent.put_part(DISK, number(said("offset"))?.into(), &bytes(said("value"))?)?;
+                done
+            }
             other => return Err(Error::fault(format!("a check asks dom0 for {other:?}"))),
         })
     }
@@ -185,6 +197,12 @@ impl<'a> Outside<'a> {
             let _ = self.agent.stop_capture(capture);
             self.frames.clear();
         }
+    }
+
+    /// The bytes of the disk's image that a record names.
+    fn image(&self, asked: &BTreeMap<String, String>) -> Result<Vec<u8>> {
+        let said = |key: &str| number(asked.get(key).map_or("", String::as_str));
+        self.agent.get_part(DISK, said("offset")?.into(), said("length")?)
     }
 
     fn mapping(&self) -> Result<u64> {

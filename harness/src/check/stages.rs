@@ -3,7 +3,7 @@
 //! A stage's half on this side is the folder of its name; its half in the guest is the stage's own `src/checks`.
 
 use super::expect::{Facts, Row};
-use super::{stage1, stage2, stage3, stage4, stage5, stage6};
+use super::{stage1, stage2, stage3, stage4, stage5, stage6, stage7};
 
 /// What the check of this id has to observe, record by record.
 pub fn expected(check: &str, seed: u64, facts: &Facts) -> Vec<Row> {
@@ -14,6 +14,7 @@ pub fn expected(check: &str, seed: u64, facts: &Facts) -> Vec<Row> {
         Some('4') => stage4::expected(check, seed, facts),
         Some('5') => stage5::expected(check, seed, facts),
         Some('6') => stage6::expected(check, seed, facts),
+        Some('7') => stage7::expected(check, seed, facts),
         _ => unknown(check),
     }
 }

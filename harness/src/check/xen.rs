@@ -1,11 +1,11 @@
 //! The guest of a check session: a domain of the real Xen in the test host.
 
 use super::expect::Facts;
-use super::outside::Outside;
+use super::outside::{DISK, Outside};
 use super::session::{Guest, Happened};
 use crate::course::GuestShape;
 use crate::error::Result;
-use crate::machine::{Event, Machine};
+use crate::machine::{Disk, Event, Machine};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -64,7 +64,11 @@ impl Guest for XenGuest<'_> {
             self.machine.agent().destroy(&self.name)?;
         }
         self.name = format!("stage-{}", BOOTS.fetch_add(1, Ordering::Relaxed));
-        let options = self.shape.options(self.name.clone(), KERNEL, command_line);
+        let mut options = self.shape.options(self.name.clone(), KERNEL, command_line);
+        if let Some(mib) = self.shape.disk {
+            self.machine.agent().put_from(DISK, std::io::repeat(0), u64::from(mib) << 20)?;
+            options.disks.push(Disk { path: DISK.into(), vdev: "xvda".into(), writable: true });
+        }
         let domain = self.machine.agent().create(&options)?;
         self.first.get_or_insert(domain.domid);
         self.outside = Some(Outside::new(self.machine.agent(), domain));

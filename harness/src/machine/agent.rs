@@ -110,6 +110,20 @@ impl Agent {
         Ok(data)
     }
 
+    /// Fetches a part of a file from dom0, of at most [`CHUNK`] bytes.
+    pub fn get_part(&self, path: &str, offset: u64, bytes: u32) -> Result<Vec<u8>> {
+        let what = format!("send {path}");
+        match self.ask(&what, Request::Read { path: path.into(), offset, bytes }, QUICK)? {
+            Reply::Bytes(bytes) => Ok(bytes),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Changes a part of a file of dom0's.
+    pub fn put_part(&self, path: &str, offset: u64, bytes: &[u8]) -> Result<()> {
+        self.done(&format!("take {path}"), Request::Write { path: path.into(), offset, bytes: bytes.into() }, QUICK)
+    }
+
     /// Removes a file or a folder of dom0.
     pub fn remove(&self, path: &str) -> Result<()> {
         self.done(&format!("remove {path}"), Request::Remove { path: path.into() }, QUICK)

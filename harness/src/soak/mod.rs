@@ -5,6 +5,7 @@
 //! outside, and each leaves the test host as it was.
 
 mod console;
+mod crash;
 mod cycles;
 mod in_guest;
 
@@ -79,6 +80,14 @@ pub const ALL: &[Soak] = &[
         count: 100_000,
         unit: "threads",
         run: in_guest::threads,
+    },
+    Soak {
+        name: "crash",
+        title: "what was flushed is on the disk when a guest is destroyed",
+        stage: "stage7",
+        count: 100,
+        unit: "guests",
+        run: crash::destroy,
     },
 ];
 

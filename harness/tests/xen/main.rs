@@ -24,5 +24,6 @@ mod stage3;
 mod stage4;
 mod stage5;
 mod stage6;
+mod stage7;
 mod student;
 mod verify;

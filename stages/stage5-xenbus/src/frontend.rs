@@ -173,10 +173,18 @@ struct Known {
     details: Details,
 }
 
-/// Starts the thread that follows the devices.
-pub(crate) fn start() -> Result<(), thread::SpawnError> {
-    let mailbox = Arc::<Mailbox>::default();
-    *WAKE.lock() = Some(mailbox.clone());
+/// Starts the thread that follows the devices. [`boot`](crate::boot) does; the second call does nothing.
+///
+/// # Errors
+/// If there is no memory for it.
+pub fn start() -> Result<(), thread::SpawnError> {
+    let mailbox = {
+        let mut wake = WAKE.lock();
+        if wake.is_some() {
+            return Ok(());
+        }
+        wake.insert(Arc::default()).clone()
+    };
     thread::Builder::new().name("xenbus").spawn(move || follow(&mailbox)).map(drop)
 }
 

@@ -1,0 +1,192 @@
+//! The frontend: how a disk connects, and goes.
+//!
+//! Follows Xen's `public/io/blkif.h`, "XenStore Nodes", and Linux's `drivers/block/xen-blkback/xenbus.c`. Each feature takes both
+//! sides: what the backend offers, and what the command line allows.
+//!
+//! | node | whose | |
+//! |---|---|---|
+//! | `max-ring-page-order`, `ring-page-order`, `ring-ref<n>` | back, front, front | a ring of more than one page |
+//! | `multi-queue-max-queues`, `multi-queue-num-queues`, `queue-<n>/` | back, front, front | a ring for each vCPU |
+//! | `feature-persistent` | both | the backend keeps our pages mapped |
+//! | `feature-max-indirect-segments` | back | requests of more than 11 segments |
+//! | `feature-flush-cache`, `feature-discard` | back | what it can do besides reading and writing |
+//! | `sectors`, `sector-size`, `info` | back | the disk |
+//!
+//! Invariant: a disk is in the list while its backend is connected, and no longer.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use console::boot_info::CommandLine;
+use xenbus::frontend::{self, Details, Device, DeviceError, Driver, Kind};
+use xenbus::state::Style;
+
+use crate::blkif::{DIRECT, SECTOR};
+use crate::disk::{Disk, Facts};
+use crate::disks;
+use crate::error::Reason;
+use crate::name::Name;
+use crate::pages::Pool;
+use crate::queue::Queue;
+use crate::requests::Limits;
+
+/// Segments of a request at most: 256 KiB.
+const MOST_SEGMENTS: u64 = 64;
+/// Pages of a ring, as a power of two: room for 128 requests.
+const ORDER: u64 = 2;
+/// Bits of `info`: the disk is read-only (`VDISK_READONLY`).
+const READ_ONLY: u64 = 4;
+
+/// What the command line allows.
+#[derive(Clone, Copy, Debug)]
+pub struct Wishes {
+    persistent: bool,
+    indirect: bool,
+    flush: bool,
+    discard: bool,
+    order: u64,
+    queues: u64,
+}
+
+impl Wishes {
+    /// Reads them. Everything that isn't switched off is on.
+    pub fn new(line: CommandLine<'_>) -> Self {
+        let on = |key| line.get(key) != Some("off");
+        let number =
+            |key, most: u64| line.get(key).and_then(|value| value.parse().ok()).map_or(most, |n: u64| n.min(most));
+        Self {
+            persistent: on("disk-persistent"),
+            indirect: on("disk-indirect"),
+            flush: on("disk-flush"),
+            discard: on("disk-discard"),
+            order: number("disk-ring-order", ORDER),
+            queues: number("disk-queues", u64::from(console::xen::vcpu_count())).max(1),
+        }
+    }
+}
+
+/// Has all disks driven from now on.
+pub(crate) fn start(line: CommandLine<'_>) {
+    *WISHES.lock() = Some(Wishes::new(line));
+    let make = |device: &Device| -> Box<dyn Driver> { Box::new(Frontend::new(device)) };
+    frontend::register(Kind { name: "vbd", style: Style::InTwoSteps, make });
+}
+
+static WISHES: console::lock::Lock<Option<Wishes>> = console::lock::Lock::new(None);
+
+/// The driver of one disk.
+struct Frontend {
+    number: u64,
+    name: Name,
+    wishes: Wishes,
+    pool: Option<Arc<Pool>>,
+    queues: Vec<Arc<Queue>>,
+    disk: Option<Arc<Disk>>,
+}
+
+impl Frontend {
+    fn new(device: &Device) -> Self {
+        let number = device.name.parse().unwrap_or(0);
+        let wishes = *WISHES.lock().get_or_insert_with(|| Wishes::new(CommandLine("")));
+        Self { number, name: Name::of(number), wishes, pool: None, queues: Vec::new(), disk: None }
+    }
+
+    /// What the backend says about the disk.
+    fn facts(&self, device: &Device) -> Result<Facts, DeviceError> {
+        let number = |key| device.backend_number(key);
+        let offers = |key, wished: bool| -> Result<bool, DeviceError> { Ok(wished && number(key)?.unwrap_or(0) == 1) };
+        let sectors = number("sectors")?.ok_or(DeviceError::Backend("it doesn't say how large the disk is"))?;
+        let block = number("sector-size")?.unwrap_or(SECTOR as u64);
+        if !block.is_power_of_two() || !(SECTOR as u64..=4096).contains(&block) {
+            return Err(DeviceError::Backend("its blocks are of a size that can't be"));
+        }
+        if sectors > u64::MAX / SECTOR as u64 {
+            return Err(DeviceError::Backend("the disk is larger than can be"));
+        }
+        let indirect = number("feature-max-indirect-segments")?.filter(|_| self.wishes.indirect).unwrap_or(0);
+        let limits = Limits {
+            sectors,
+            block: block / SECTOR as u64,
+            read_only: number("info")?.unwrap_or(0) & READ_ONLY != 0,
+            segments: (indirect.min(MOST_SEGMENTS) as usize).max(DIRECT),
+        };
+        Ok(Facts {
+            limits,
+            flush: offers("feature-flush-cache", self.wishes.flush)?,
+            discard: offers("feature-discard", self.wishes.discard)?,
+            persistent: offers("feature-persistent", self.wishes.persistent)?,
+        })
+    }
+
+    // ANCHOR: open
+    /// Makes the queues, and says what the backend has to know.
+    fn open(&mut self, device: &Device) -> Result<Details, DeviceError> {
+        let order = device.backend_number("max-ring-page-order")?.unwrap_or(0).min(self.wishes.order);
+        let queues = device.backend_number("multi-queue-max-queues")?.unwrap_or(1).clamp(1, self.wishes.queues);
+        let mut details = Details::new();
+        let mut tell = |key: String, value: u64| details.push((key, value.to_string()));
+        for index in 0..queues {
+            let queue = Queue::open(device.backend_domain, order as u32, index as u32)?;
+            let folder = if queues > 1 { format!("queue-{index}/") } else { String::new() };
+            let (pages, port) = queue.details();
+            match pages[..] {
+                [page] if order == 0 => tell(format!("{folder}ring-ref"), page.0.into()),
+                _ => pages.iter().enumerate().for_each(|(n, page)| tell(format!("{folder}ring-ref{n}"), page.0.into())),
+            }
+            port.iter().for_each(|port| tell(format!("{folder}event-channel"), port.0.into()));
+            self.queues.push(queue);
+        }
+        if order > 0 {
+            tell("ring-page-order".into(), order);
+        }
+        if queues > 1 {
+            tell("multi-queue-num-queues".into(), queues);
+        }
+        tell("feature-persistent".into(), self.wishes.persistent.into());
+        details.push(("protocol".into(), "x86_64-abi".into()));
+        self.pool = Some(Arc::new(Pool::new(device.backend_domain)));
+        Ok(details)
+    }
+    // ANCHOR_END: open
+}
+
+impl Driver for Frontend {
+    fn publish(&mut self, device: &Device) -> Result<Details, DeviceError> {
+        self.release(); // whatever there was before
+        disks::set_failed(self.name, false);
+        self.open(device).inspect_err(|_| disks::set_failed(self.name, true))
+    }
+
+    fn connect(&mut self, device: &Device) -> Result<(), DeviceError> {
+        let facts = self.facts(device).inspect_err(|_| disks::set_failed(self.name, true))?;
+        if let Some(disk) = &self.disk {
+            disk.set_facts(facts); // it has another size now
+            return Ok(());
+        }
+        let pool = self.pool.clone().ok_or(DeviceError::Backend("it is connected to nothing"))?;
+        if facts.persistent {
+            pool.keep();
+        }
+        let disk = Arc::new(Disk::new(self.name, self.number as u16, facts, pool, self.queues.clone()));
+        self.disk = Some(disk.clone());
+        disks::add(disk);
+        Ok(())
+    }
+
+    // ANCHOR: release
+    fn release(&mut self) {
+        if let Some(disk) = self.disk.take() {
+            disks::remove(&disk);
+        }
+        for queue in self.queues.drain(..) {
+            queue.close(Reason::Detached);
+        }
+        if let Some(pool) = self.pool.take() {
+            pool.clear();
+        }
+    }
+    // ANCHOR_END: release
+}
