@@ -25,8 +25,7 @@ pub fn findings(course: &Course) -> Result<Vec<Finding>> {
     let mut found = Vec::new();
     for (index, stage) in course.stages.iter().enumerate() {
         let place = || format!("labs/course.toml:{}", line_of_stage(&course.root, stage));
-        // A draft may be there before the one below it is.
-        if stage.number as usize != index + 1 && !stage.draft {
+        if stage.number as usize != index + 1 {
             found.push(Finding::new(
                 place(),
                 format!("the stage in place {} has the number {}", index + 1, stage.number),
