@@ -66,7 +66,7 @@ use xenbus::frontend;
 /// If the stages below do.
 pub fn boot(entry: &Entry) -> &'static Boot {
     static UP: spin::Once<()> = spin::Once::new();
-    let boot = xenbus::boot(entry);
+    let boot = netfront::boot(entry);
     prepare(entry);
     UP.call_once(banner);
     boot
@@ -79,7 +79,7 @@ pub fn boot(entry: &Entry) -> &'static Boot {
 /// As [`boot`].
 pub fn prepare(entry: &Entry) {
     static UP: spin::Once<()> = spin::Once::new();
-    xenbus::prepare(entry);
+    netfront::prepare(entry);
     UP.call_once(|| {
         driver::start(console::booted().map_or(CommandLine(""), |boot| boot.command_line));
         if let Err(error) = frontend::start() {

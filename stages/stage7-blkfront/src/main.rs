@@ -15,7 +15,7 @@ console::entry!("stage 7: blkfront", start);
 fn start(mut entry: console::Entry) {
     #[cfg(feature = "checks")]
     let word = entry.reporter.take().map(|reporter| {
-        xenbus::prepare(&entry);
+        netfront::prepare(&entry);
         // How far the handshake is, and when, differs from boot to boot.
         let level = log::max_level();
         log::set_max_level(log::LevelFilter::Warn);
@@ -34,7 +34,15 @@ fn start(mut entry: console::Entry) {
 
     console::demo::run(
         boot,
-        &[console::demo::DEMOS, memory::DEMOS, events::DEMOS, threads::DEMOS, xenbus::DEMOS, blkfront::DEMOS],
+        &[
+            console::demo::DEMOS,
+            memory::DEMOS,
+            events::DEMOS,
+            threads::DEMOS,
+            xenbus::DEMOS,
+            netfront::DEMOS,
+            blkfront::DEMOS,
+        ],
     );
 }
 
