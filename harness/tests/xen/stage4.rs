@@ -46,6 +46,14 @@ fn busy_threads_spread_over_the_vcpus() {
 }
 
 #[test]
+fn threads_that_are_interrupted_keep_their_registers_and_their_fs() {
+    let ended = boot("2", "app=own ms=2000").with(0);
+    let [threads, switches, rounds] = numbers(&ended.stdout, "6 threads, ")[..] else { panic!("{}", ended.stdout) };
+    assert!(threads == 6 && switches > 100 && rounds > 100, "{}", ended.stdout);
+    assert_said(&ended, &["registers lost: 0, fs led elsewhere: 0\n"]);
+}
+
+#[test]
 fn threads_that_end_leave_nothing_behind() {
     let ended = boot("4", "app=spawn count=1000").with(0);
     assert_said(&ended, &["1000 threads made and joined", "sum 499500, expected 499500", "lost: 0 bytes"]);

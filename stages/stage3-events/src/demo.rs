@@ -11,7 +11,7 @@ mod idle;
 mod loopback;
 mod ports;
 mod probe;
-mod registers;
+pub mod registers;
 mod ticks;
 mod time;
 mod timers;

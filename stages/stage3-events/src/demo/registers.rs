@@ -23,7 +23,7 @@ static TICKS: AtomicU64 = AtomicU64::new(0);
 pub(super) fn registers(command_line: CommandLine<'_>) {
     let seconds = super::number(command_line, "seconds", 2);
     let all = extended_state::components();
-    if all & AVX == 0 {
+    if !there() {
         return println!("this machine has no AVX registers");
     }
     if command_line.get("save") == Some("legacy") {
@@ -79,9 +79,15 @@ fn tick(_: usize) {
 /// Sixteen registers of 32 bytes.
 type Registers = [[u64; 4]; 16];
 
-/// Loads different values into all registers, spins for a while, and looks whether they are still there.
+/// Whether this machine has the 256-bit registers that [`values_survive`] works with.
+pub fn there() -> bool {
+    extended_state::components() & AVX != 0
+}
+
+/// Loads different values into all vector registers, spins for a while, and returns whether they are still there. Only
+/// where [`there`] says so: elsewhere the processor refuses.
 #[inline(never)]
-fn values_survive(round: u64) -> bool {
+pub fn values_survive(round: u64) -> bool {
     let values: Registers = core::array::from_fn(|register| {
         core::array::from_fn(|part| round.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (register as u64) << 8 ^ part as u64)
     });

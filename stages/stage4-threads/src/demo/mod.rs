@@ -8,6 +8,7 @@ use console::options::{Key, Values};
 
 mod misuse;
 mod online;
+mod own;
 mod pingpong;
 mod smp;
 mod spawn;
@@ -22,6 +23,7 @@ const LOCKS: Key = Key { name: "debug", values: Values::OneOf(&["locks"]) };
 pub const DEMOS: &[Demo] = &[
     Demo { name: "threads", keys: &[LOCKS], run: threads::threads },
     Demo { name: "smp", keys: &[MILLISECONDS], run: smp::smp },
+    Demo { name: "own", keys: &[MILLISECONDS], run: own::own },
     Demo { name: "pingpong", keys: &[COUNT], run: pingpong::pingpong },
     Demo { name: "tasks", keys: &[COUNT], run: tasks::tasks },
     Demo { name: "spawn", keys: &[COUNT], run: spawn::spawn },
