@@ -10,17 +10,6 @@ pub const EXPERIMENT: u16 = 0x88b5;
 /// Dom0's address, as far as the guest is concerned.
 const OURS: [u8; 6] = [2, 0, 0, 0, 0, 1];
 
-/// One number for many bytes: FNV-1a, 64 bits.
-pub fn digest(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
-}
-
-/// Items with commas between, or `-`.
-pub fn list(items: impl Iterator<Item: ToString>) -> String {
-    let texts: Vec<String> = items.map(|item| item.to_string()).collect();
-    if texts.is_empty() { "-".to_owned() } else { texts.join(",") }
-}
-
 fn header(to: [u8; 6], from: [u8; 6], kind: u16) -> Vec<u8> {
     [&to[..], &from, &kind.to_be_bytes()].concat()
 }

@@ -27,8 +27,8 @@
 //!
 //! Invariant: dom0 does nothing that the check of the guest's own program has not asked for: an exercise can't make a record.
 
-use super::expect::{fnv1a64, hex};
-use super::frames::{self, digest};
+use super::expect::{fnv1a64, hex, list};
+use super::frames;
 use crate::error::{Error, Result};
 use crate::machine::{Agent, Domain, Event};
 use std::collections::{BTreeMap, VecDeque};
@@ -133,11 +133,11 @@ impl<'a> Outside<'a> {
             }
             "frames-seen" => {
                 let seen = self.seen(number(said("type"))?, number(said("count"))?)?;
-                frames::list(seen.iter().map(|frame| digest(frame)))
+                list(seen.iter().map(fnv1a64))
             }
             "frames-digest" => {
                 let seen = self.seen(number(said("type"))?, number(said("count"))?)?;
-                digest(&seen.concat()).to_string()
+                fnv1a64(seen.concat()).to_string()
             }
             "arp" => {
                 let host = number(said("host"))? as u8;
@@ -151,7 +151,7 @@ impl<'a> Outside<'a> {
             }
             "ping-seen" => {
                 let answers = [self.seen(0x0806, 1)?, self.seen(0x0800, 1)?].concat();
-                frames::list(answers.iter().map(|frame| digest(frame)))
+                list(answers.iter().map(fnv1a64))
             }
             "disk-read" => hex(&self.image(asked)?),
             "disk-digest" => format!("{:016x}", fnv1a64(self.image(asked)?)),

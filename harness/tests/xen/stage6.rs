@@ -3,57 +3,29 @@
 //! The tests share the machine of `machine`, one at a time, and the stage's image, which is built once. Connections come through QEMU, whose
 //! forwarded ports end at 10.0.2.15.
 
-use crate::common::{repository, run};
-use crate::machine::shared;
-use harness::course::{Course, FIRST_MAC, GuestShape};
-use harness::domain::{Domain, fresh_name};
+use crate::common::{holds, numbers};
+use crate::machine::Ready;
+use harness::course::FIRST_MAC;
+use harness::domain::Domain;
 use harness::machine::{Event, Forward, Machine, Vif};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
-use std::path::Path;
-use std::sync::{MutexGuard, Once};
 use std::time::{Duration, Instant};
 
-const KERNEL: &str = "/images/stage6";
 const ECHO: &str = "app=netecho ip=10.0.2.15/24 gw=10.0.2.2";
 const SERVING: &str = "echo on port 7";
 /// How long a connection may be silent.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The machine, with the stage's image in it.
-fn ready() -> MutexGuard<'static, Machine> {
-    static PUT: Once = Once::new();
-    let machine = shared();
-    PUT.call_once(|| {
-        let image = Path::new(env!("CARGO_TARGET_TMPDIR")).join("stage6.elf");
-        run(repository(), &["build", "stage6", "--solution", "--out", image.to_str().unwrap()]).with(0);
-        machine.agent().put(KERNEL, &std::fs::read(image).unwrap()).unwrap();
-    });
-    machine
-}
-
-fn shape() -> GuestShape {
-    let course = Course::load(repository()).unwrap();
-    course.select("stage6").unwrap().stage.lab.guest.clone()
-}
-
-fn start<'a>(machine: &'a Machine, shape: &GuestShape, command_line: &str) -> Domain<'a> {
-    let options = shape.options(fresh_name("netfront"), KERNEL, command_line);
-    Domain::create(machine, &options).unwrap_or_else(|error| panic!("{error}"))
+fn ready() -> Ready {
+    Ready::with("netfront")
 }
 
 /// A guest that echoes.
-fn echoing<'a>(machine: &'a Machine, shape: &GuestShape) -> Domain<'a> {
-    let mut domain = start(machine, shape, ECHO);
-    wait_for(machine, &mut domain, SERVING, 1);
+fn echoing(machine: &Ready) -> Domain<'_> {
+    let mut domain = machine.start(ECHO);
+    machine.wait_for(&mut domain, SERVING);
     domain
-}
-
-/// Waits until a guest has printed this so often.
-#[track_caller]
-fn wait_for(machine: &Machine, domain: &mut Domain<'_>, words: &str, times: usize) {
-    let ended = domain.listen(machine.within(60.0), |domain| domain.text().matches(words).count() >= times);
-    assert!(ended.unwrap_or_else(|error| panic!("{error}")).is_none(), "{words:?} in\n{}", domain.text());
 }
 
 /// A port of this machine that leads to this one of the guest. Each is made once.
@@ -132,7 +104,7 @@ fn random(seed: u64, length: usize) -> Vec<u8> {
 #[test]
 fn pings_of_all_sizes_are_answered() {
     let machine = ready();
-    let mut domain = echoing(&machine, &shape());
+    let mut domain = echoing(&machine);
     for size in [0, 1, 56, 1000, 1472, 1473, 4000, 7000] {
         let said = in_dom0(&machine, &format!("ping -c 3 -W 20 -s {size} 10.0.2.15"));
         assert!(said.contains(" 0% packet loss"), "{size} bytes: {said}");
@@ -151,7 +123,7 @@ fn pings_of_all_sizes_are_answered() {
 #[test]
 fn connections_echo_whatever_is_sent() {
     let machine = ready();
-    let mut domain = echoing(&machine, &shape());
+    let mut domain = echoing(&machine);
     let port = forwarded(&machine, 7);
     for (seed, size) in [1, 2, 1459, 1460, 1461, 4096, 8192, 8193, 65536, 300_000].into_iter().enumerate() {
         echo(port, &random(seed as u64, size));
@@ -167,14 +139,15 @@ fn connections_echo_whatever_is_sent() {
     (&stream).read_to_string(&mut said).unwrap();
     assert_eq!(said, "SERVER:\t hello! you sent \"a \\xff\\x00 \\\"line\\\"\"\nSERVER:\t goodbye\n");
     let text = end(&machine, &mut domain);
-    assert!(text.contains("dropped 0, damaged 0;") && text.contains("failed 0;"), "{text}");
+    let [_, _, _, dropped, damaged, _, _, failed, _] = numbers(&text, "vif 0: received")[..] else { panic!("{text}") };
+    assert_eq!((dropped, damaged, failed), (0, 0, 0), "{text}");
     println!("{text}");
 }
 
 #[test]
 fn datagrams_come_back_as_they_were() {
     let machine = ready();
-    let mut domain = echoing(&machine, &shape());
+    let mut domain = echoing(&machine);
     let agent = machine.agent();
     let vif = format!("vif{}.0", domain.id());
     let capture = agent.capture(&vif).unwrap();
@@ -203,8 +176,9 @@ fn datagrams_come_back_as_they_were() {
 
 #[test]
 fn hundreds_of_connections_at_a_time_in_32_mib() {
-    let machine = ready();
-    let mut domain = echoing(&machine, &GuestShape { memory: 32, vcpus: 1, ..shape() });
+    let mut machine = ready();
+    (machine.shape.memory, machine.shape.vcpus) = (32, 1);
+    let mut domain = echoing(&machine);
     // QEMU takes one connection after the other at each port of its own, and slowly.
     let ports: Vec<u16> = (0..20).map(|_| forward(&machine, 7)).collect();
     let begun = Instant::now();
@@ -222,13 +196,13 @@ fn hundreds_of_connections_at_a_time_in_32_mib() {
     println!("780 answers to 260 connections in {:?}", begun.elapsed());
     drop(streams);
     let text = end(&machine, &mut domain);
-    assert!(text.contains("most connections at a time: 260"), "{text}");
+    holds(&text, &["most connections at a time: 260"]);
 }
 
 #[test]
 fn garbage_leaves_the_guest_as_it_was() {
     let machine = ready();
-    let mut domain = echoing(&machine, &shape());
+    let mut domain = echoing(&machine);
     let vif = format!("vif{}.0", domain.id());
     let mut rng = fastrand::Rng::with_seed(6);
     let source = [0xfe, 0xff, 0xff, 0xff, 0xff, 0xff];
@@ -268,8 +242,8 @@ fn garbage_leaves_the_guest_as_it_was() {
 fn an_interface_comes_and_goes_under_open_connections() {
     let machine = ready();
     let agent = machine.agent();
-    let mut domain = start(&machine, &shape(), &format!("{ECHO} log=info"));
-    wait_for(&machine, &mut domain, SERVING, 1);
+    let mut domain = machine.start(&format!("{ECHO} log=info"));
+    machine.wait_for(&mut domain, SERVING);
     let port = forwarded(&machine, 7);
     let mut stream = connect(port);
     let vif = Vif { mac: Some("00:16:3e:5d:06:00".to_owned()), ..Vif::default() };
@@ -277,10 +251,10 @@ fn an_interface_comes_and_goes_under_open_connections() {
         stream.write_all(b"before").unwrap();
         stream.read_exact(&mut [0; 6]).unwrap();
         agent.detach_network(domain.name(), 0).unwrap();
-        wait_for(&machine, &mut domain, "vif 0: gone", round);
+        machine.wait_for_times(&mut domain, "vif 0: gone", round);
         stream.write_all(b"meanwhile").unwrap();
         agent.attach_network(domain.name(), &vif).unwrap();
-        wait_for(&machine, &mut domain, "Initialising -> Connected", round + 1);
+        machine.wait_for_times(&mut domain, "Initialising -> Connected", round + 1);
         // The connection is the same: what was sent into the void is sent again.
         let mut back = [0; 9];
         stream.read_exact(&mut back).unwrap();
@@ -298,21 +272,21 @@ fn an_interface_comes_and_goes_under_open_connections() {
 
 #[test]
 fn an_address_comes_by_dhcp_and_no_interface_is_said() {
-    let machine = ready();
-    let mut domain = start(&machine, &shape(), "app=net");
-    wait_for(&machine, &mut domain, "address: 10.0.2.", 1);
+    let mut machine = ready();
+    let mut domain = machine.start("app=net");
+    machine.wait_for(&mut domain, "address: 10.0.2.");
     machine.agent().shutdown(domain.name()).unwrap();
     domain.power_off(machine.within(60.0)).unwrap();
-    let mut domain = start(&machine, &GuestShape { interfaces: 0, ..shape() }, ECHO);
-    domain.power_off(machine.within(60.0)).unwrap();
-    assert!(domain.text().contains("netecho: there is no network interface\n"), "{}", domain.text());
+    drop(domain);
+    machine.shape.interfaces = 0;
+    holds(&machine.said(ECHO), &["netecho: there is no network interface"]);
 }
 
 #[test]
 fn pages_are_served_and_nonsense_is_answered() {
     let machine = ready();
-    let mut domain = start(&machine, &shape(), "app=http");
-    wait_for(&machine, &mut domain, "serving on port 80", 1);
+    let mut domain = machine.start("app=http");
+    machine.wait_for(&mut domain, "serving on port 80");
     let port = forwarded(&machine, 80);
     let ask = |request: &[u8]| {
         let stream = connect(port);

@@ -1,8 +1,8 @@
 //! Exercise 6c: what has to become of frames that are sent.
 
 use super::bytes;
-use crate::check::expect::{Row, Value};
-use crate::check::frames::{EXPERIMENT, digest, list};
+use crate::check::expect::{Row, Value, fnv1a64, list};
+use crate::check::frames::EXPERIMENT;
 use fastrand::Rng;
 
 const BLANK: u16 = 1;
@@ -18,7 +18,7 @@ fn calls(frame: &[u8], blank: bool, first_page: usize) -> Value {
             let page = first_page - index;
             let flags = if blank && index == 0 { BLANK } else { 0 } | if index + 1 < parts { MORE } else { 0 };
             let size = if index == 0 { frame.len() } else { part.len() };
-            (format!("f{page}:{}", digest(part)), format!("o{page}:{flags}:{size}"))
+            (format!("f{page}:{}", fnv1a64(part)), format!("o{page}:{flags}:{size}"))
         })
         .collect();
     let in_turn = list(steps.iter().flat_map(|(fill, offer)| [fill, offer]));
@@ -100,8 +100,8 @@ pub fn dom0(rng: &mut Rng) -> Vec<Row> {
     lengths.extend((0..2).map(|_| rng.usize(4097..=9000)));
     let frames: Vec<Vec<u8>> = lengths.iter().map(|length| headed(bytes(rng, *length))).collect();
     let watch = Row::new("dom0's looking at the interface").is("ask", "frames-watch").is("dom0", "done");
-    let what = format!("frames of {} bytes, as dom0 sees them", list(lengths.iter()));
-    let seen = Row::new(what).is("ask", "frames-seen").is("dom0", list(frames.iter().map(|frame| digest(frame))));
+    let what = format!("frames of {} bytes, as dom0 sees them", list(&lengths));
+    let seen = Row::new(what).is("ask", "frames-seen").is("dom0", list(frames.iter().map(fnv1a64)));
     let mut rows = vec![watch, seen];
     for round in 0..3_u16 {
         let all: Vec<u8> = (round * 100..(round + 1) * 100)
@@ -112,7 +112,7 @@ pub fn dom0(rng: &mut Rng) -> Vec<Row> {
             })
             .collect();
         let what = format!("the frames from number {} on, in order, as dom0 sees them", round * 100);
-        rows.push(Row::new(what).is("ask", "frames-digest").is("dom0", digest(&all)));
+        rows.push(Row::new(what).is("ask", "frames-digest").is("dom0", fnv1a64(&all)));
     }
     rows
 }

@@ -15,7 +15,8 @@ pub struct Ready {
     machine: MutexGuard<'static, Machine>,
     name: String,
     kernel: String,
-    shape: GuestShape,
+    /// What the stage's guests are made with; a test may change it for its own.
+    pub shape: GuestShape,
 }
 
 impl Ready {

@@ -45,7 +45,8 @@ impl Digest {
         self.add_bytes(&number.to_le_bytes());
     }
 
-    pub(super) fn add_bytes(&mut self, bytes: &[u8]) {
+    /// Takes in bytes as they are.
+    pub fn add_bytes(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }

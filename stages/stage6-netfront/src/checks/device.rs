@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use console::bedrock::{Record, Reporter};
+use console::bedrock::{List, Record, Reporter};
 use fastrand::Rng;
 use netfront::checksum::Offload;
 use netfront::phy::{self, Phy, Unfit, Wire};
@@ -14,7 +14,7 @@ use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr};
 
 use super::live_link::LiveLink;
-use super::{ask, bytes, digest, list};
+use super::{ask, bytes, digest};
 
 /// Runs the checks of this exercise.
 pub fn run(reporter: &Reporter) {
@@ -98,7 +98,7 @@ fn receive(rng: &mut Rng, record: &Record) {
     while let Some(frame) = phy::receive(&mut wire) {
         seen.push(format!("{}", digest(&frame.bytes)));
     }
-    record.saw(format_args!("seen={} unfit={} left={}", list(&seen), list(&wire.calls), wire.coming.len()));
+    record.saw(format_args!("seen={} unfit={} left={}", List(seen.iter()), List(wire.calls.iter()), wire.coming.len()));
     // Now nothing can be sent: a frame stays where it is.
     wire.sends = 0;
     wire.coming.push_back(Frame { bytes: datagram(&[1]), checksum: Checksum::Valid });
@@ -128,7 +128,7 @@ fn send(rng: &mut Rng, record: &Record) {
                 buffer[..count].copy_from_slice(&frame[..count]);
                 answer
             });
-            record.saw(format_args!("zero={zero} result={result} sent={}", list(&wire.calls)));
+            record.saw(format_args!("zero={zero} result={result} sent={}", List(wire.calls.iter())));
             wire.calls.clear();
         }
     }

@@ -5,11 +5,9 @@ use core::cell::RefCell;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use console::bedrock::{Record, Reporter};
+use console::bedrock::{List, Record, Reporter};
 use fastrand::Rng;
 use netfront::shared_ring::{self, Header};
-
-use super::list;
 
 /// Runs the checks of this exercise.
 pub fn run(reporter: &Reporter) {
@@ -118,7 +116,7 @@ impl NotedHeader {
     }
 
     fn record(&self, record: &Record, case: &str, result: &str) {
-        record.saw(format_args!("case={case} result={result} calls={}", list(&self.calls.borrow())));
+        record.saw(format_args!("case={case} result={result} calls={}", List(self.calls.borrow().iter())));
     }
 }
 

@@ -4,14 +4,14 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use console::bedrock::{Record, Reporter};
+use console::bedrock::{List, Record, Reporter};
 use fastrand::Rng;
 use netfront::pages::Page;
 use netfront::rx::{self, Received, Receiver};
 use netfront::shared_ring::Overrun;
 
 use super::live_link::LiveLink;
-use super::{ask, digest, list};
+use super::{ask, digest};
 
 const MORE: u16 = 4;
 const EXTRA: u16 = 8;
@@ -44,7 +44,7 @@ fn refill(rng: &mut Rng, record: &Record) {
         let mut ring =
             NotedRing { slots, next, room, spare: (0..spare as u16).rev().collect(), ..NotedRing::default() };
         let offered = rx::refill(&mut ring);
-        record.saw(format_args!("case={case} result={offered} calls={}", list(&ring.calls)));
+        record.saw(format_args!("case={case} result={offered} calls={}", List(ring.calls.iter())));
     }
 }
 
@@ -226,7 +226,7 @@ impl NotedRing {
     fn collect(&mut self, record: &Record, case: &str) {
         self.calls.clear();
         let result = rx::collect(self);
-        let calls = list(&self.calls);
+        let calls = List(self.calls.iter());
         let left = self.responses.len();
         match result {
             Ok(Some(Received::Frame(frame))) => {

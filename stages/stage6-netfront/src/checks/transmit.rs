@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use console::bedrock::{Record, Reporter};
+use console::bedrock::{List, Record, Reporter};
 use fastrand::Rng;
 use netfront::netif::{TxFlags, TxResponse};
 use netfront::pages::Page;
@@ -13,7 +13,7 @@ use netfront::shared_ring::Overrun;
 use netfront::tx::{self, Transmitter};
 
 use super::live_link::{EXPERIMENT, LiveLink};
-use super::{ask, bytes, digest, list};
+use super::{ask, bytes, digest};
 
 /// Runs the checks of this exercise.
 pub fn run(reporter: &Reporter) {
@@ -35,7 +35,7 @@ fn parts(rng: &mut Rng, record: &Record) {
         let frame = bytes(rng, length);
         let mut ring = NotedRing { gathers: true, room: 100, spare: (0..=40).collect(), ..NotedRing::default() };
         let result = tx::send(&mut ring, &frame, blank);
-        record.saw(format_args!("length={length} result={result:?} calls={}", list(&ring.calls)));
+        record.saw(format_args!("length={length} result={result:?} calls={}", List(ring.calls.iter())));
     }
 }
 
@@ -61,7 +61,7 @@ fn refused(rng: &mut Rng, record: &Record) {
         let result = tx::send(&mut ring, &alloc::vec![0; length], false);
         let spare = ring.spare.len();
         ring.calls.retain(|call| !call.starts_with('g'));
-        record.saw(format_args!("case={case} result={result:?} calls={} spare={spare}", list(&ring.calls)));
+        record.saw(format_args!("case={case} result={result:?} calls={} spare={spare}", List(ring.calls.iter())));
     }
 }
 
@@ -89,7 +89,7 @@ fn reap(rng: &mut Rng, record: &Record) {
         let result = tx::reap(&mut ring);
         let said =
             result.map_or_else(|_| String::from("Broken"), |reaped| format!("{}/{}", reaped.sent, reaped.failed));
-        record.saw(format_args!("result={said} calls={}", list(&ring.calls)));
+        record.saw(format_args!("result={said} calls={}", List(ring.calls.iter())));
     }
 }
 
@@ -104,7 +104,7 @@ fn broken(rng: &mut Rng, record: &Record) {
         ring.responses.extend(ids.iter().map(|id| TxResponse { id: *id, status: 0 }));
         ring.overrun = case == "overrun";
         let result = if tx::reap(&mut ring).is_ok() { "ok" } else { "Broken" };
-        record.saw(format_args!("case={case} result={result} calls={}", list(&ring.calls)));
+        record.saw(format_args!("case={case} result={result} calls={}", List(ring.calls.iter())));
     }
 }
 
