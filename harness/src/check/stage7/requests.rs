@@ -1,7 +1,6 @@
 //! Exercise 7a: what may be asked for, and the words in which it is.
 
-use super::list;
-use crate::check::expect::Row;
+use crate::check::expect::{Row, list};
 use fastrand::Rng;
 
 pub fn check(rng: &mut Rng) -> Vec<Row> {

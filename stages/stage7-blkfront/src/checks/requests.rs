@@ -8,11 +8,11 @@ use blkfront::blkif::{Operation, SECTOR, SECTORS_A_PAGE};
 use blkfront::error::Reason;
 use blkfront::pages;
 use blkfront::requests::{self, Limits, Part, Request, Segment};
-use console::bedrock::{Hex, Record, Reporter};
+use console::bedrock::{Hex, List, Record, Reporter};
 use fastrand::Rng;
 use xenbus::grants::{GrantRef, SharedPage};
 
-use super::{Opened, ask_for_bytes, ask_to_write, bytes, list};
+use super::{Opened, ask_for_bytes, ask_to_write, bytes};
 
 /// Runs the checks of this exercise.
 pub fn run(reporter: &Reporter, disk: &Opened) {
@@ -73,8 +73,8 @@ fn cut(rng: &mut Rng, record: &Record) {
         let full = segments * SECTORS_A_PAGE;
         let sectors = [0, full, full + 1, full - 1, 3 * full].get(case).copied().unwrap_or(random);
         let parts = requests::cut(sector, sectors, segments);
-        let parts = list(parts.into_iter().map(|Part { sector, sectors }| format!("{sector}+{sectors}")));
-        record.saw(format_args!("case={case} parts={parts}"));
+        let shown = |Part { sector, sectors }: &Part| format!("{sector}+{sectors}");
+        record.saw(format_args!("case={case} parts={}", List(parts.iter().map(shown))));
     }
 }
 
@@ -91,7 +91,7 @@ fn spread(rng: &mut Rng, record: &Record) {
         let pages: Vec<GrantRef> = (0..pages).map(|_| GrantRef(rng.u32(..))).collect();
         let segments = requests::spread(sectors, &pages);
         let shown = |segment: &Segment| format!("{}:{}-{}", segment.page.0, segment.first, segment.last);
-        record.saw(format_args!("case={case} segments={}", list(segments.iter().map(shown))));
+        record.saw(format_args!("case={case} segments={}", List(segments.iter().map(shown))));
     }
 }
 
@@ -126,7 +126,7 @@ fn encode(rng: &mut Rng, record: &Record) {
         let words = requests::encode(&Request { operation, handle, id, sector, sectors, segments: &segments, table });
         let some = segments.iter().take(2).chain(segments.last()).map(requests::encode_segment);
         let hex = |word: u64| format!("{word:x}");
-        let (words, some) = (list(words.map(hex)), list(some.map(hex)));
+        let (words, some) = (List(words.into_iter().map(hex)), List(some.map(hex)));
         record.saw(format_args!("case={case} words={words} segments={some}"));
     }
 }
