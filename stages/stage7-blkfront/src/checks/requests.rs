@@ -27,18 +27,18 @@ const OPERATIONS: [Operation; 4] = [Operation::Read, Operation::Write, Operation
 
 /// What a disk allows.
 ///
-/// Draws, for each of 32 cases: `block`, 8 if `rng.bool()`, else 1; `size = rng.u64(64..1_000_000) * block`; `read_only = rng.bool()`;
-/// the operation of number `rng.usize(..4)`; `sectors = rng.u64(..64) * block`, one more if `rng.u8(..4) == 0`; `kind = rng.u8(..6)`; `any = rng.u64(..size)`. The first sector
+/// Draws, for each of 128 cases: `block`, 8 if `rng.bool()`, else 1; `size = rng.u64(64..1_000_000) * block`; `read_only = rng.bool()`;
+/// the operation of number `rng.usize(..4)`; `sectors = rng.u64(..64) * block`, one more if `rng.bool()`; `kind = rng.u8(..6)`; `any = rng.u64(..size)`. The first sector
 /// is for the kinds 0 to 3: so that it ends with the disk; one block further; the last number minus `any % 64`, rounded down to blocks; `any`; for the others
 /// `any` rounded down to blocks.
 /// Records, for each: `case`, `got`.
 fn check(rng: &mut Rng, record: &Record) {
-    for case in 0..32 {
+    for case in 0..128 {
         let block = if rng.bool() { 8 } else { 1 };
         let size = rng.u64(64..1_000_000) * block;
         let read_only = rng.bool();
         let operation = OPERATIONS[rng.usize(..4)];
-        let sectors = rng.u64(..64) * block + u64::from(rng.u8(..4) == 0);
+        let sectors = rng.u64(..64) * block + u64::from(rng.bool());
         let kind = rng.u8(..6);
         let any = rng.u64(..size);
         let sector = match kind {
