@@ -2,38 +2,21 @@
 //!
 //! The tests share the machine of `machine`, one at a time, and the stage's image, which is built once.
 
-use crate::common::{repository, run};
-use crate::machine::shared;
-use harness::course::{Course, GuestShape};
-use harness::domain::{Domain, fresh_name};
-use harness::machine::{CreateOptions, Disk, Machine};
+use crate::common::{holds, repository, run};
+use crate::machine::Ready;
+use harness::machine::{Disk, Machine};
 use harness::prerequisites;
 use harness::ui::Ui;
 use std::path::Path;
 use std::process::Command;
-use std::sync::{MutexGuard, Once};
 
-const KERNEL: &str = "/images/stage7";
 const FOLDER: &str = "/images/test";
 /// What images are filled with beforehand.
 const FILL: u8 = 0xa5;
 const SIZE: usize = 4 << 20;
 
-/// The machine, with the stage's image in it.
-fn ready() -> MutexGuard<'static, Machine> {
-    static PUT: Once = Once::new();
-    let machine = shared();
-    PUT.call_once(|| {
-        let image = Path::new(env!("CARGO_TARGET_TMPDIR")).join("stage7.elf");
-        run(repository(), &["build", "stage7", "--solution", "--out", image.to_str().unwrap()]).with(0);
-        machine.agent().put(KERNEL, &std::fs::read(image).unwrap()).unwrap();
-    });
-    machine
-}
-
-fn shape() -> GuestShape {
-    let course = Course::load(repository()).unwrap();
-    course.select("stage7").unwrap().stage.lab.guest.clone()
+fn ready() -> Ready {
+    Ready::with("blkfront")
 }
 
 /// A disk with an image of this size.
@@ -41,31 +24,6 @@ fn disk(machine: &Machine, vdev: &str, size: usize, writable: bool) -> Disk {
     let path = format!("{FOLDER}/{vdev}");
     machine.agent().put(&path, &vec![FILL; size]).unwrap();
     Disk { path, vdev: vdev.into(), writable }
-}
-
-fn options(command_line: &str, disks: &[&Disk]) -> CreateOptions {
-    let disks = disks.iter().map(|disk| (*disk).clone()).collect();
-    CreateOptions { disks, ..shape().options(fresh_name("disk"), KERNEL, command_line) }
-}
-
-/// What a guest prints until it has powered off.
-fn said(machine: &Machine, options: &CreateOptions) -> String {
-    let mut domain = Domain::create(machine, options).unwrap_or_else(|error| panic!("{error}"));
-    domain.power_off(machine.within(60.0)).unwrap_or_else(|error| panic!("{error}\n{}", domain.text()));
-    domain.text()
-}
-
-#[track_caller]
-fn holds(text: &str, lines: &[&str]) {
-    for line in lines {
-        assert!(text.lines().any(|said| said == *line), "{line:?} in\n{text}");
-    }
-}
-
-#[track_caller]
-fn wait_for(machine: &Machine, domain: &mut Domain<'_>, words: &str, times: usize) {
-    let ended = domain.listen(machine.within(60.0), |domain| domain.text().matches(words).count() >= times);
-    assert!(ended.unwrap_or_else(|error| panic!("{error}")).is_none(), "{words:?} in\n{}", domain.text());
 }
 
 /// An image as `app=disk` has to leave it: see `stages/stage7-blkfront/src/demo/disk.rs`.
@@ -102,7 +60,7 @@ fn what_a_guest_writes_is_in_the_image_and_each_disk_is_told_apart() {
         disk(&machine, "xvdc", SIZE, false),
         disk(&machine, "xvdd", 0, true),
     ];
-    let text = said(&machine, &options("app=disk seed=77", &disks.each_ref()));
+    let text = machine.said_with_disks("app=disk seed=77", &disks);
     let second = format!("xvdb: {} bytes in blocks of 512, writable", SIZE - 512 * 7);
     holds(
         &text,
@@ -133,7 +91,7 @@ fn every_feature_can_be_switched_off() {
     let machine = ready();
     let disk = disk(&machine, "xvda", SIZE, true);
     let off = "disk-persistent=off disk-indirect=off disk-flush=off disk-discard=off disk-ring-order=0 disk-queues=1";
-    let text = said(&machine, &options(&format!("app=disk seed=3 {off}"), &[&disk]));
+    let text = machine.said_with_disks(&format!("app=disk seed=3 {off}"), std::slice::from_ref(&disk));
     holds(
         &text,
         &[
@@ -148,7 +106,7 @@ fn every_feature_can_be_switched_off() {
 
 #[test]
 fn without_a_disk_there_is_an_error_that_names_it() {
-    let text = said(&ready(), &options("app=disk", &[]));
+    let text = ready().said("app=disk");
     holds(&text, &["no disk is configured", "xvda: there is no such disk", "bye: poweroff"]);
 }
 
@@ -157,13 +115,13 @@ fn a_disk_is_detached_with_requests_under_way_and_comes_again() {
     let machine = ready();
     let agent = machine.agent();
     let disk = disk(&machine, "xvda", SIZE, true);
-    let mut domain = Domain::create(&machine, &options("app=disk-hold", &[])).unwrap();
+    let mut domain = machine.start("app=disk-hold");
     for round in 1..=3 {
         agent.attach_block(domain.name(), &disk).unwrap();
-        wait_for(&machine, &mut domain, "xvda: in use\n", round);
+        machine.wait_for_times(&mut domain, "xvda: in use\n", round);
         std::thread::sleep(std::time::Duration::from_millis(300));
         agent.detach_block(domain.name(), "xvda").unwrap();
-        wait_for(&machine, &mut domain, "then 64 of 64 tasks were told: the disk was detached\n", round);
+        machine.wait_for_times(&mut domain, "then 64 of 64 tasks were told: the disk was detached\n", round);
     }
     agent.shutdown(domain.name()).unwrap();
     domain.power_off(machine.within(60.0)).unwrap_or_else(|error| panic!("{error}\n{}", domain.text()));
@@ -209,7 +167,7 @@ fn other_peoples_programs_read_the_files_that_a_guest_wrote() {
         garbage,
         fat(&machine, "xvde", "12", 128),
     ];
-    let text = said(&machine, &options("app=files", &disks.each_ref()));
+    let text = machine.said_with_disks("app=files", &disks);
     println!("{text}");
     let right = "every file reads back as it was written";
     let lines = ["memory", "xvda", "xvdb", "xvdc"].map(|name| format!("{name}: {right}"));

@@ -9,11 +9,9 @@
 //!
 //! Invariant: from the first record until `done`, nothing is printed but records; after it the ordinary boot follows.
 
-use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
-use core::fmt::Write;
 
 use blkfront::disk::Disk;
 use blkfront::error::DiskError;
@@ -28,9 +26,11 @@ mod lies;
 mod real;
 mod requests;
 
-/// Runs all checks. Returns the word that the live console is to say.
+/// Runs all checks. Returns the word of `7.live`.
+///
+/// It goes through the cache to the disk and back, and is then printed as `live: <word>`.
 pub fn run(reporter: Reporter) -> [u8; 8] {
-    let word = live_word(&mut reporter.rng("7.live"));
+    let word = reporter.live_word("7.live");
     // What the kernel says about it belongs before the first record.
     let disk = Disk::open("xvda");
     requests::run(&reporter, &disk);
@@ -43,13 +43,6 @@ pub fn run(reporter: Reporter) -> [u8; 8] {
     hidden::run(&reporter);
     reporter.done();
     word
-}
-
-/// `7.live`: goes through the cache to the disk and back, and is then printed as `live: <word>`.
-///
-/// Draws: eight times `rng.lowercase()`.
-fn live_word(rng: &mut Rng) -> [u8; 8] {
-    core::array::from_fn(|_| rng.lowercase() as u8)
 }
 
 /// The disk of the checks, as it was opened before the first of them.
@@ -71,16 +64,6 @@ fn ask_for_image(record: &Record, range: core::ops::Range<usize>) {
 /// `length` times `rng.u8(..)`.
 fn bytes(rng: &mut Rng, length: usize) -> Vec<u8> {
     (0..length).map(|_| rng.u8(..)).collect()
-}
-
-/// What the items show, joined by commas.
-fn list<T: fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
-    let mut text = String::new();
-    for item in items {
-        let comma = if text.is_empty() { "" } else { "," };
-        let _ = write!(text, "{comma}{item}"); // a string takes everything
-    }
-    if text.is_empty() { String::from("-") } else { text }
 }
 
 /// Asks dom0 for bytes of the image.

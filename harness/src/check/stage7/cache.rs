@@ -1,7 +1,6 @@
 //! Exercise 7c: what a right cache asks its device for.
 
-use super::list;
-use crate::check::expect::Row;
+use crate::check::expect::{Row, list};
 use fastrand::Rng;
 
 /// A cache that keeps one byte for each block, and its device.

@@ -1,7 +1,6 @@
 //! Exercise 7b: slots, ids, and what becomes of responses.
 
-use super::list;
-use crate::check::expect::Row;
+use crate::check::expect::{Row, list};
 use fastrand::Rng;
 
 pub fn slots(rng: &mut Rng) -> Vec<Row> {

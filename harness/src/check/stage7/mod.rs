@@ -11,7 +11,6 @@ mod requests;
 use super::expect::{Facts, Row, fnv1a64, rng};
 use super::stages::unknown;
 use fastrand::Rng;
-use std::fmt::Display;
 
 /// What the check of this id has to observe, record by record.
 pub fn expected(check: &str, seed: u64, _: &Facts) -> Vec<Row> {
@@ -40,12 +39,6 @@ pub fn expected(check: &str, seed: u64, _: &Facts) -> Vec<Row> {
 /// Bytes, as the guest draws them.
 fn bytes(rng: &mut Rng, length: usize) -> Vec<u8> {
     (0..length).map(|_| rng.u8(..)).collect()
-}
-
-/// Items as they are recorded.
-fn list<T: Display>(items: impl IntoIterator<Item = T>) -> String {
-    let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
-    if items.is_empty() { "-".to_owned() } else { items.join(",") }
 }
 
 /// The rows for a part of the image that begins at this offset: a question for each 64 KiB.

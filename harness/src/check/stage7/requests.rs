@@ -1,7 +1,6 @@
 //! Exercise 7a: what may be asked for, and the words in which it is.
 
-use super::list;
-use crate::check::expect::Row;
+use crate::check::expect::{Row, list};
 use fastrand::Rng;
 
 pub fn check(rng: &mut Rng) -> Vec<Row> {
@@ -10,7 +9,7 @@ pub fn check(rng: &mut Rng) -> Vec<Row> {
         let size = rng.u64(64..1_000_000) * block;
         let read_only = rng.bool();
         let operation = ["a read", "a write", "a flush", "a discard"][rng.usize(..4)];
-        let sectors = rng.u64(..64) * block + u64::from(rng.u8(..4) == 0);
+        let sectors = rng.u64(..64) * block + u64::from(rng.bool());
         let kind = rng.u8(..6);
         let any = rng.u64(..size);
         let sector = match kind {
@@ -35,7 +34,7 @@ pub fn check(rng: &mut Rng) -> Vec<Row> {
         );
         Row::new(what).is("case", case).is("got", got)
     };
-    (0..32).map(case).collect()
+    (0..128).map(case).collect()
 }
 
 pub fn cut(rng: &mut Rng) -> Vec<Row> {

@@ -4,7 +4,7 @@ use super::shared;
 use crate::common::{repository, run};
 use harness::course::{Course, GuestShape};
 use harness::domain::{Domain, fresh_name};
-use harness::machine::Machine;
+use harness::machine::{CreateOptions, Disk, Machine};
 use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::path::Path;
@@ -39,14 +39,25 @@ impl Ready {
 
     /// Starts the guest.
     pub fn start(&self, command_line: &str) -> Domain<'_> {
+        self.start_with_disks(command_line, &[])
+    }
+
+    fn start_with_disks(&self, command_line: &str, disks: &[Disk]) -> Domain<'_> {
         let options = self.shape.options(fresh_name(&self.name), &self.kernel, command_line);
+        let options = CreateOptions { disks: disks.to_vec(), ..options };
         Domain::create(&self.machine, &options).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// What the guest prints until it has powered off.
     #[track_caller]
     pub fn said(&self, command_line: &str) -> String {
-        let mut domain = self.start(command_line);
+        self.said_with_disks(command_line, &[])
+    }
+
+    /// The same of a guest that has these disks.
+    #[track_caller]
+    pub fn said_with_disks(&self, command_line: &str, disks: &[Disk]) -> String {
+        let mut domain = self.start_with_disks(command_line, disks);
         domain.power_off(self.within(60.0)).unwrap_or_else(|error| panic!("{command_line}: {error}"));
         domain.text()
     }

@@ -4,11 +4,9 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use blkfront::block_cache::{BLOCK, Blocks, Cache, find, flush, load, victim};
-use console::bedrock::{Record, Reporter};
+use blkfront::block_cache::{BLOCK, Blocks, Cache, Slot, find, flush, load, victim};
+use console::bedrock::{List, Record, Reporter};
 use fastrand::Rng;
-
-use super::list;
 
 /// Runs the checks of this exercise that nothing fails in.
 pub fn run(reporter: &Reporter) {
@@ -37,11 +35,10 @@ fn hits(rng: &mut Rng, record: &Record) {
             last.push(cache.slots[index].bytes[BLOCK - 1]);
         }
         if turn % 10 == 9 {
-            let (calls, slots) = (device.taken(), list(core::mem::take(&mut slots)));
-            record.saw(format_args!(
-                "turn={turn} calls={calls} slots={slots} bytes={}",
-                list(core::mem::take(&mut last))
-            ));
+            let (calls, into, bytes) = (device.taken(), List(slots.iter()), List(last.iter()));
+            record.saw(format_args!("turn={turn} calls={calls} slots={into} bytes={bytes}"));
+            slots.clear();
+            last.clear();
         }
     }
 }
@@ -63,7 +60,8 @@ fn victims(rng: &mut Rng, record: &Record) {
         }
         if turn % 10 == 9 {
             let (calls, present) = (device.taken(), present(&cache));
-            let (next, found) = (victim(&cache), list(find(&cache, block)));
+            let (next, found) = (victim(&cache), find(&cache, block));
+            let found = List(found.iter());
             record.saw(format_args!("turn={turn} calls={calls} present={present} victim={next} found={found}"));
         }
     }
@@ -115,7 +113,8 @@ pub fn change(cache: &mut Cache, index: usize, byte: u8) {
 
 /// The block in each slot, `x` for none.
 pub fn present(cache: &Cache) -> String {
-    list(cache.slots.iter().map(|slot| slot.block.map_or("x".into(), |block| format!("{block}"))))
+    let shown = |slot: &Slot| slot.block.map_or("x".into(), |block| format!("{block}"));
+    format!("{}", List(cache.slots.iter().map(shown)))
 }
 
 /// A device that notes its calls: `rN` for reading block N, `wN:B` for writing it with B as its last byte, `f` for a flush; with `!` behind it if
@@ -130,7 +129,7 @@ pub struct Noted {
 impl Noted {
     /// What was called since this was called last.
     pub fn taken(&mut self) -> String {
-        list(core::mem::take(&mut self.calls))
+        format!("{}", List(core::mem::take(&mut self.calls).iter()))
     }
 
     /// Fails with how many calls were noted before.

@@ -6,11 +6,9 @@ use alloc::vec::Vec;
 
 use blkfront::blkif::Response;
 use blkfront::completions::{Lie, Responses, TOO_MANY, Table, begin, collect, finish};
-use console::bedrock::{Record, Reporter};
+use console::bedrock::{List, Record, Reporter};
 use core::cell::Cell;
 use fastrand::Rng;
-
-use super::list;
 
 /// Runs the checks of this exercise that need no lies.
 pub fn run(reporter: &Reporter) {
@@ -46,8 +44,8 @@ fn slots(rng: &mut Rng, record: &Record) {
             }
         }
         if turn % 10 == 9 {
-            let ids = list(core::mem::take(&mut ids));
-            record.saw(format_args!("turn={turn} ids={ids} free={}", list(&table.free)));
+            record.saw(format_args!("turn={turn} ids={} free={}", List(ids.iter()), List(table.free.iter())));
+            ids.clear();
         }
     }
 }
@@ -66,7 +64,7 @@ fn matching(rng: &mut Rng, record: &Record) {
     let [_, right, last] = ids[..] else { return record.saw(format_args!("begun={}", ids.len())) };
     for (case, id) in wrong_ids(right, last, turns, away).into_iter().chain([("right", right), ("again", right)]) {
         let got = finish(&mut table, id).map_or("none".into(), |item: u32| item.to_string());
-        record.saw(format_args!("case={case} got={got} free={}", list(&table.free)));
+        record.saw(format_args!("case={case} got={got} free={}", List(table.free.iter())));
     }
 }
 
@@ -159,7 +157,7 @@ impl Scripted {
             Err(lie) if lie == TOO_MANY => "too_many",
             Err(Lie(_)) => "no_request",
         };
-        let (done, copied, event) = (list(done), self.copied.get(), self.event);
+        let (done, copied, event) = (List(done.iter()), self.copied.get(), self.event);
         let left = table.len();
         record.saw(format_args!("case={case} result={result} done={done} consumed={consumed}"));
         record.saw(format_args!("copied={copied} event={event} under_way={left}"));

@@ -8,11 +8,11 @@ use blkfront::blkif::{Operation, SECTOR, SECTORS_A_PAGE};
 use blkfront::error::Reason;
 use blkfront::pages;
 use blkfront::requests::{self, Limits, Part, Request, Segment};
-use console::bedrock::{Hex, Record, Reporter};
+use console::bedrock::{Hex, List, Record, Reporter};
 use fastrand::Rng;
 use xenbus::grants::{GrantRef, SharedPage};
 
-use super::{Opened, ask_for_bytes, ask_to_write, bytes, list};
+use super::{Opened, ask_for_bytes, ask_to_write, bytes};
 
 /// Runs the checks of this exercise.
 pub fn run(reporter: &Reporter, disk: &Opened) {
@@ -27,18 +27,18 @@ const OPERATIONS: [Operation; 4] = [Operation::Read, Operation::Write, Operation
 
 /// What a disk allows.
 ///
-/// Draws, for each of 32 cases: `block`, 8 if `rng.bool()`, else 1; `size = rng.u64(64..1_000_000) * block`; `read_only = rng.bool()`;
-/// the operation of number `rng.usize(..4)`; `sectors = rng.u64(..64) * block`, one more if `rng.u8(..4) == 0`; `kind = rng.u8(..6)`; `any = rng.u64(..size)`. The first sector
+/// Draws, for each of 128 cases: `block`, 8 if `rng.bool()`, else 1; `size = rng.u64(64..1_000_000) * block`; `read_only = rng.bool()`;
+/// the operation of number `rng.usize(..4)`; `sectors = rng.u64(..64) * block`, one more if `rng.bool()`; `kind = rng.u8(..6)`; `any = rng.u64(..size)`. The first sector
 /// is for the kinds 0 to 3: so that it ends with the disk; one block further; the last number minus `any % 64`, rounded down to blocks; `any`; for the others
 /// `any` rounded down to blocks.
 /// Records, for each: `case`, `got`.
 fn check(rng: &mut Rng, record: &Record) {
-    for case in 0..32 {
+    for case in 0..128 {
         let block = if rng.bool() { 8 } else { 1 };
         let size = rng.u64(64..1_000_000) * block;
         let read_only = rng.bool();
         let operation = OPERATIONS[rng.usize(..4)];
-        let sectors = rng.u64(..64) * block + u64::from(rng.u8(..4) == 0);
+        let sectors = rng.u64(..64) * block + u64::from(rng.bool());
         let kind = rng.u8(..6);
         let any = rng.u64(..size);
         let sector = match kind {
@@ -73,8 +73,8 @@ fn cut(rng: &mut Rng, record: &Record) {
         let full = segments * SECTORS_A_PAGE;
         let sectors = [0, full, full + 1, full - 1, 3 * full].get(case).copied().unwrap_or(random);
         let parts = requests::cut(sector, sectors, segments);
-        let parts = list(parts.into_iter().map(|Part { sector, sectors }| format!("{sector}+{sectors}")));
-        record.saw(format_args!("case={case} parts={parts}"));
+        let shown = |Part { sector, sectors }: &Part| format!("{sector}+{sectors}");
+        record.saw(format_args!("case={case} parts={}", List(parts.iter().map(shown))));
     }
 }
 
@@ -91,7 +91,7 @@ fn spread(rng: &mut Rng, record: &Record) {
         let pages: Vec<GrantRef> = (0..pages).map(|_| GrantRef(rng.u32(..))).collect();
         let segments = requests::spread(sectors, &pages);
         let shown = |segment: &Segment| format!("{}:{}-{}", segment.page.0, segment.first, segment.last);
-        record.saw(format_args!("case={case} segments={}", list(segments.iter().map(shown))));
+        record.saw(format_args!("case={case} segments={}", List(segments.iter().map(shown))));
     }
 }
 
@@ -126,7 +126,7 @@ fn encode(rng: &mut Rng, record: &Record) {
         let words = requests::encode(&Request { operation, handle, id, sector, sectors, segments: &segments, table });
         let some = segments.iter().take(2).chain(segments.last()).map(requests::encode_segment);
         let hex = |word: u64| format!("{word:x}");
-        let (words, some) = (list(words.map(hex)), list(some.map(hex)));
+        let (words, some) = (List(words.into_iter().map(hex)), List(some.map(hex)));
         record.saw(format_args!("case={case} words={words} segments={some}"));
     }
 }
