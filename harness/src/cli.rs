@@ -4,12 +4,14 @@ mod grade;
 mod instructor;
 mod measure;
 mod outputs;
+mod programs;
 mod student;
 
 pub use grade::Grade;
 pub use instructor::{Bless, Export, Handout, NewExercise};
 pub use measure::{Bench, BenchFormat, Soak};
 pub use outputs::{Format, Outputs};
+pub use programs::{Build, Image, Program, Run};
 pub use student::{Completions, Diff, Explain, Hint, Man, Reset, Solution, Submit, Watch};
 
 use crate::work::Base;
@@ -59,10 +61,12 @@ pub enum Command {
     Submit(Submit),
     /// Marks what a class has handed in.
     Grade(Grade),
-    /// Boots a stage and connects you to its console.
+    /// Boots a stage or an application and connects you to its console.
     Run(Run),
-    /// Builds a stage's image, verifies it, and says how large it is.
+    /// Builds the image of a stage or an application, verifies it, and says how large it is.
     Build(Build),
+    /// Writes what a Xen host needs to run an application: its image, and a configuration for xl.
+    Image(Image),
     /// Measures a stage: instructions or time, beside a Linux guest.
     Bench(Bench),
     /// Does the same very often, to find what goes wrong rarely.
@@ -143,59 +147,6 @@ pub struct Check {
     pub outputs: Outputs,
 }
 
-/// `harness run`.
-#[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  cargo harness run stage1 --solution\n  \
-    cargo harness run stage1 --solution --cmdline 'app=echo log=debug'\n  \
-    cargo harness run stage1 --solution --gdb      then type the gdb line it prints\n\n\
-    On a terminal, Ctrl-] begins a command: q leave, s shut down, p pause and go on, ? help.\n\
-    Exit status: 0 when the guest powered off (or you left), 3 when it crashed or its time was up.")]
-pub struct Run {
-    /// A stage: stage1, 1, console.
-    pub selector: String,
-    /// Whose work.
-    #[command(flatten)]
-    pub whose: Whose,
-    /// The guest's memory, in MiB.
-    #[arg(long, value_name = "MIB", default_value_t = 32)]
-    pub memory: u64,
-    /// The memory that it may grow to, in MiB.
-    #[arg(long, value_name = "MIB")]
-    pub maxmem: Option<u64>,
-    /// The guest's vCPUs.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=128))]
-    pub vcpus: u32,
-    /// The guest's command line.
-    #[arg(long, value_name = "TEXT", default_value = "")]
-    pub cmdline: String,
-    /// A disk image for the guest, writable; may be repeated (xvda, xvdb, ...).
-    #[arg(long, value_name = "FILE")]
-    pub disk: Vec<PathBuf>,
-    /// Connect a port of this machine to one of the guest (10.0.2.20); may be repeated.
-    #[arg(long, value_name = "HOST:GUEST", value_parser = forward)]
-    pub forward: Vec<(u16, u16)>,
-    /// End the guest after so many seconds.
-    #[arg(long, value_name = "SECONDS")]
-    pub timeout: Option<u64>,
-    /// Wait for gdb before the guest starts.
-    #[arg(long)]
-    pub gdb: bool,
-}
-
-/// `harness build`.
-#[derive(Args, Debug)]
-#[command(after_help = "Example:\n  cargo harness build stage1 --solution --out stage1.elf")]
-pub struct Build {
-    /// A stage: stage1, 1, console.
-    pub selector: String,
-    /// Whose work.
-    #[command(flatten)]
-    pub whose: Whose,
-    /// Copy the image that Xen boots to this file.
-    #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
-}
-
 /// `harness book`.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  cargo harness book                 then open the address that it prints\n  \
@@ -267,12 +218,6 @@ fn factor(text: &str) -> Result<f64, String> {
     if (0.1..=1000.0).contains(&number) { Ok(number) } else { Err("a factor lies between 0.1 and 1000".into()) }
 }
 
-fn forward(text: &str) -> Result<(u16, u16), String> {
-    let port = |part: &str| part.parse::<u16>().ok().filter(|port| *port > 0);
-    let ports = text.split_once(':').and_then(|(host, guest)| Some((port(host)?, port(guest)?)));
-    ports.ok_or_else(|| "write two port numbers as HOST:GUEST, for example 8080:80".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -295,9 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn ports_and_factors_are_checked() {
-        assert_eq!(forward("8080:80"), Ok((8080, 80)));
-        assert!(forward("8080").is_err() && forward("0:80").is_err() && forward("80:99999").is_err());
+    fn factors_are_checked() {
         assert!(factor("2").is_ok() && factor("0").is_err() && factor("NaN").is_err());
     }
 
@@ -308,6 +251,7 @@ mod tests {
             &["check", "--help"],
             &["run", "--help"],
             &["build", "--help"],
+            &["image", "--help"],
             &["bench", "--help"],
             &["soak", "--help"],
             &["host", "--help"],

@@ -7,7 +7,7 @@ use harness::cli::{Cli, Command};
 use harness::error::{Error, Kind};
 use harness::{
     bench, bless, book, build, check, completions, dev, diff, doctor, explain, grade, handout, hint, host_command,
-    interrupt, list, man, next, reset, run,
+    image, interrupt, list, man, next, reset, run,
 };
 use harness::{similarity, soak, solution, status, submit, watch};
 use std::process::ExitCode;
@@ -55,6 +55,7 @@ fn perform(cli: &Cli) -> Result<u8, Error> {
         Some(Command::Grade(arguments)) => grade::command(&app, arguments),
         Some(Command::Run(arguments)) => run::command(&app, arguments),
         Some(Command::Build(arguments)) => build::command(&app, arguments),
+        Some(Command::Image(arguments)) => image::command(&app, arguments),
         Some(Command::Bench(arguments)) => bench::command(&app, arguments),
         Some(Command::Soak(arguments)) => soak::command(&app, arguments),
         Some(Command::Book(arguments)) => book::command(&app, arguments),

@@ -1,8 +1,7 @@
-//! `harness run`: boots a stage and connects its console to the terminal.
+//! `harness run`: boots a stage or an application and connects its console to the terminal.
 
 use crate::app::App;
 use crate::cli;
-use crate::course::Stage;
 use crate::error::{Context, Error, Kind, Result};
 use crate::guest::Guest;
 use crate::guest::crash::{Crash, stacks};
@@ -10,10 +9,10 @@ use crate::guest::symbolize::Symbolizer;
 use crate::machine::{
     self, Action, CreateOptions, Deadlines, Disk, Event, LARGE_HOST_MIB, Machine, Reason, SMALL_HOST_MIB, Vif,
 };
+use crate::program::Program;
 use crate::stream::Annotated;
 use crate::terminal::{self, Key, Raw};
 use crate::ui::tell;
-use crate::work::Work;
 use std::fs::File;
 use std::io::Write;
 use std::net::TcpListener;
@@ -26,11 +25,11 @@ const KERNEL: &str = "/images/guest";
 
 /// Runs the command and returns the exit status.
 pub fn command(app: &App, arguments: &cli::Run) -> Result<u8> {
-    let stage = app.course.select(&arguments.selector)?.stage;
+    let program = Program::chosen(app, &arguments.program)?;
     let memory = memory(arguments)?;
     let disks = open_disks(arguments)?;
     let host = app.test_host()?;
-    let guest = app.guest(stage, Work::chosen(app, stage, &arguments.whose)?.features(stage))?;
+    let guest = program.guest(app, &arguments.whose)?;
     tell(guest.sizes);
     let gdb = arguments.gdb.then(free_port).transpose()?;
     let options = machine::Options {
@@ -44,8 +43,11 @@ pub fn command(app: &App, arguments: &cli::Run) -> Result<u8> {
     let machine = app.machine(&host, &options)?;
     let image = std::fs::read(&guest.image).on("read", &guest.image)?;
     machine.agent().put(KERNEL, &image)?;
+    for (host, guest) in &arguments.forward {
+        tell(format_args!("127.0.0.1:{host} leads to the guest's port {guest}"));
+    }
     let disks = put_disks(&machine, disks)?;
-    machine.agent().create(&domain(arguments, stage, disks.clone(), app.style.decorated))?;
+    machine.agent().create(&domain(arguments, &program, disks.clone(), app.style.decorated))?;
     if let Some(port) = gdb {
         wait_for_gdb(&machine, port, &guest)?;
         machine.agent().unpause(NAME)?;
@@ -108,15 +110,21 @@ fn fetch_disks(machine: &Machine, arguments: &cli::Run, disks: &[Disk]) -> Resul
     Ok(())
 }
 
-fn domain(arguments: &cli::Run, stage: &Stage, disks: Vec<Disk>, color: bool) -> CreateOptions {
+fn domain(arguments: &cli::Run, program: &Program<'_>, disks: Vec<Disk>, color: bool) -> CreateOptions {
     let mut options = CreateOptions::new(NAME, KERNEL);
     options.cmdline = command_line(&arguments.cmdline, color);
     // Checked against the test host's size before.
     options.memory_mib = u32::try_from(arguments.memory).unwrap_or(u32::MAX);
     options.maxmem_mib = arguments.maxmem.and_then(|mib| u32::try_from(mib).ok());
     options.vcpus = arguments.vcpus;
-    options.max_event_channels = stage.lab.guest.event_channels;
-    options.vifs = if arguments.forward.is_empty() { Vec::new() } else { vec![Vif::default()] };
+    let networked = match program {
+        Program::Stage(stage) => {
+            options.max_event_channels = stage.lab.guest.event_channels;
+            !arguments.forward.is_empty()
+        }
+        Program::Application(_) => true,
+    };
+    options.vifs = networked.then(Vif::default).into_iter().collect();
     options.disks = disks;
     options.paused = arguments.gdb;
     options.on_reboot = Action::Restart;

@@ -224,15 +224,20 @@ fn command(request: &Request, dir: &Path) -> Result<Command> {
 }
 
 /// Has libraries be named alike wherever this machine keeps them: a panic in one tells its file.
-fn remap(request: &Request) -> Option<String> {
-    let store = match &request.sandbox {
-        Some(_) => request.repo.join("vendor"),
-        None => {
-            let own = std::env::var_os("HOME").map(|home| Path::new(&home).join(".cargo"));
-            std::env::var_os("CARGO_HOME").map(PathBuf::from).or(own)?.join("registry/src")
-        }
-    };
-    Some(format!("--remap-path-prefix={}=registry", store.display()))
+fn remap(request: &Request) -> Vec<String> {
+    let to = |from: &Path, name: &str| format!("--remap-path-prefix={}={name}", from.display());
+    if request.sandbox.is_some() {
+        return vec![to(&request.repo.join("vendor"), "registry")];
+    }
+    let own = std::env::var_os("HOME").map(|home| Path::new(&home).join(".cargo"));
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from).or(own);
+    let mut flags: Vec<String> = home.iter().map(|home| to(&home.join("registry/src"), "registry")).collect();
+    // Seen from another workspace, the kernel is such a library too. Debuggers still find its sources.
+    if request.manifest.is_some() {
+        flags.extend(home.iter().map(|home| to(&home.join("git/checkouts"), "git")));
+        flags.extend([to(&request.repo, ""), "--remap-path-scope=macro".to_owned()]);
+    }
+    flags
 }
 
 struct Run {

@@ -29,7 +29,7 @@ fn echoing(machine: &Ready) -> Domain<'_> {
 }
 
 /// A port of this machine that leads to this one of the guest. Each is made once.
-fn forwarded(machine: &Machine, guest: u16) -> u16 {
+pub fn forwarded(machine: &Machine, guest: u16) -> u16 {
     static MADE: std::sync::Mutex<Vec<(u16, u16)>> = std::sync::Mutex::new(Vec::new());
     let mut made = MADE.lock().unwrap();
     if let Some((_, host)) = made.iter().find(|(port, _)| *port == guest) {
@@ -47,7 +47,7 @@ fn forward(machine: &Machine, guest: u16) -> u16 {
     host
 }
 
-fn connect(port: u16) -> TcpStream {
+pub fn connect(port: u16) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
@@ -82,7 +82,7 @@ fn echo(port: u16, bytes: &[u8]) {
 }
 
 /// Runs a command in dom0.
-fn in_dom0(machine: &Machine, command: &str) -> String {
+pub fn in_dom0(machine: &Machine, command: &str) -> String {
     let output = machine.agent().exec_within(&["sh", "-c", command], b"", Duration::from_secs(120)).unwrap();
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status, 0, "{command}: {said}");
@@ -280,46 +280,6 @@ fn an_address_comes_by_dhcp_and_no_interface_is_said() {
     drop(domain);
     machine.shape.interfaces = 0;
     holds(&machine.said(ECHO), &["netecho: there is no network interface"]);
-}
-
-#[test]
-fn pages_are_served_and_nonsense_is_answered() {
-    let machine = ready();
-    let mut domain = machine.start("app=http");
-    machine.wait_for(&mut domain, "serving on port 80");
-    let port = forwarded(&machine, 80);
-    let ask = |request: &[u8]| {
-        let stream = connect(port);
-        (&stream).write_all(request).unwrap();
-        stream.shutdown(std::net::Shutdown::Write).unwrap();
-        let mut answer = Vec::new();
-        (&stream).read_to_end(&mut answer).unwrap();
-        String::from_utf8(answer).unwrap()
-    };
-    let page = ask(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    assert!(page.starts_with("HTTP/1.1 200 OK\r\n") && page.contains("Connection: keep-alive"), "{page}");
-    assert!(page.ends_with("</html>\n"), "{page}");
-    // Several requests in one piece, the last of which ends the connection.
-    let many = [&b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(20)[..], b"HEAD /nothing HTTP/1.0\r\n\r\n"].concat();
-    let answers = ask(&many);
-    assert_eq!((answers.matches("200 OK").count(), answers.matches("404 Not Found").count()), (20, 1), "{answers}");
-    for (request, status) in [
-        (&b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na=b"[..], "405"),
-        (b"GET / HTTP/1.1\r\n\r\n", "400"),
-        (b"\x00\xff\xfe\r\n\r\n", "400"),
-        (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", "400"),
-        (b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", "501"),
-    ] {
-        let answer = ask(request);
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
-    }
-    // In the middle of a request: nothing is said.
-    assert_eq!(ask(b"GET / HT"), "");
-    assert!(ask(b"GET /counts HTTP/1.0\r\n\r\n").contains("failed 0;"));
-    let said = in_dom0(&machine, "wget -q -O - http://10.0.2.15/index.html");
-    assert!(said.contains("<h1>Stardust</h1>"), "{said}");
-    machine.agent().shutdown(domain.name()).unwrap();
-    domain.power_off(machine.within(60.0)).unwrap();
 }
 
 /// A machine that isn't there.

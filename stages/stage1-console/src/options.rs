@@ -43,12 +43,12 @@ impl Values {
 }
 
 /// Names each mistake on the command line: a key that is in none of `keys`, or one of theirs with a value that
-/// it doesn't take.
+/// it doesn't take. Where there are no `apps`, there is no key `app` either.
 pub fn review(command_line: CommandLine<'_>, apps: &[&'static str], keys: &[&[Key]]) {
     for token in command_line.tokens() {
         let key = keys.iter().copied().flatten().find(|key| key.name == token.key);
         match (token, key) {
-            (Token { key: "app", value }, _) => {
+            (Token { key: "app", value }, _) if !apps.is_empty() => {
                 if !value.is_some_and(|value| apps.contains(&value)) {
                     refuse(token, apps.iter().copied());
                 }
@@ -59,7 +59,8 @@ pub fn review(command_line: CommandLine<'_>, apps: &[&'static str], keys: &[&[Ke
             (_, Some(Key { values: Values::Like(what, _), .. })) => refuse(token, [*what].into_iter()),
             (_, None) => {
                 let names = keys.iter().copied().flatten().map(|key| key.name);
-                refuse(Token { value: None, ..token }, ["app"].into_iter().chain(names));
+                let app = (!apps.is_empty()).then_some("app");
+                refuse(Token { value: None, ..token }, app.into_iter().chain(names));
             }
         }
     }

@@ -39,7 +39,7 @@ fn start() -> Machine {
 }
 
 /// The machine that the tests share. It dies with the process.
-fn shared() -> MutexGuard<'static, Machine> {
+pub fn shared() -> MutexGuard<'static, Machine> {
     static MACHINE: OnceLock<Mutex<Machine>> = OnceLock::new();
     let machine = MACHINE.get_or_init(|| {
         let machine = start();

@@ -104,11 +104,10 @@ pub fn debug_registers() -> [u64; 8] {
 /// Makes a program bootable: `console::entry!("stage 1: console", main)`, with `fn main(entry: Entry)`.
 ///
 /// It stands in the program, not in a library, because what it defines may exist only once: the symbol that the first
-/// instructions call, and the panic handler. In a host build it is nothing.
+/// instructions call, and the panic handler. `#[cfg(guest)]` stands in front of it.
 #[macro_export]
 macro_rules! entry {
     ($name:literal, $main:path) => {
-        #[cfg(guest)]
         const _: () = {
             #[unsafe(no_mangle)]
             extern "C" fn stardust_start(start_info: u64) -> ! {

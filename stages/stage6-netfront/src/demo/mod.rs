@@ -1,7 +1,6 @@
 //! The demos of stage 6.
 
 mod echo;
-mod http;
 
 use console::boot_info::CommandLine;
 use console::demo::Demo;
@@ -11,11 +10,8 @@ use crate::net::config::KEYS;
 use crate::net::{self, NetError};
 
 /// What `app=` can name from this stage on.
-pub const DEMOS: &[Demo] = &[
-    Demo { name: "net", keys: KEYS, run: status },
-    Demo { name: "netecho", keys: &[], run: echo::echo },
-    Demo { name: "http", keys: &[], run: http::http },
-];
+pub const DEMOS: &[Demo] =
+    &[Demo { name: "net", keys: KEYS, run: status }, Demo { name: "netecho", keys: &[], run: echo::echo }];
 
 /// Says what addresses there are, and then answers pings for ever.
 fn status(_: CommandLine<'_>) {
