@@ -62,6 +62,6 @@ fn nothing_is_handed_out_with_somebodys_work_or_a_solution_in_it() {
     let said = handout().with(64).stderr;
     assert!(said.contains(&format!("{RING} is no starter")) && said.contains("reset 1a"), "{said}");
     assert!(!out.exists());
-    let said = checkout.run(&["handout", "--release", "7", "--out", "x"]).with(64).stderr;
-    assert!(said.contains("there is no stage or exercise called `7`"), "{said}");
+    let said = checkout.run(&["handout", "--release", "99", "--out", "x"]).with(64).stderr;
+    assert!(said.contains("there is no stage or exercise called `99`"), "{said}");
 }
