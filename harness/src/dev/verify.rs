@@ -24,6 +24,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+/// How a check ends that has noticed something. Whether a wrong answer crashes or hangs may differ from run to run.
+const CAUGHT: [Status; 3] = [Status::Fail, Status::Crash, Status::Timeout];
+
 /// What all inputs are drawn from.
 const SEED: u64 = 7;
 
@@ -239,9 +242,8 @@ fn problems(stage: &Stage, case: &Case, results: &Results) -> Vec<String> {
         }
         Expected::Caught(mutant) => {
             let mut checks = results.exercises.iter().flat_map(|exercise| &exercise.checks);
-            let caught = [Status::Fail, Status::Crash, Status::Timeout];
             match checks.find(|check| check.id == mutant.fails) {
-                Some(check) if caught.contains(&check.status) => {}
+                Some(check) if CAUGHT.contains(&check.status) => {}
                 Some(check) => problems.push(format!("{} should fail, and ends as: {}", check.id, check.status.word())),
                 None => problems.push(format!("{} is no check of {}", mutant.fails, mutant.exercise)),
             }
@@ -265,7 +267,7 @@ fn coverage(stage: &Stage, mutants: &[Mutant], verified: &[Verified]) -> Verifie
     let results = verified.iter().filter(|one| names.contains(&one.name)).filter_map(|one| one.results.as_ref());
     let checks = results.flat_map(|results| &results.exercises).flat_map(|exercise| &exercise.checks);
     let noticed: BTreeSet<&str> =
-        checks.filter(|check| check.status == Status::Fail).map(|check| check.id.as_str()).collect();
+        checks.filter(|check| CAUGHT.contains(&check.status)).map(|check| check.id.as_str()).collect();
     let all = stage.lab.exercises.iter().flat_map(|exercise| &exercise.checks);
     let idle = all.clone().filter(|check| !noticed.contains(check.id.as_str()));
     let problems = idle.map(|check| format!("no mutant is noticed by {}", check.id)).collect();

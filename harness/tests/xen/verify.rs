@@ -9,6 +9,10 @@ use harness::dev::verify::{Verified, verify};
 use harness::dev::view;
 use harness::ui::Ui;
 
+/// Up to this stage a wrong answer does the same in every run. Beyond it, threads and other domains work beside it, and what
+/// a student reads differs in numbers, or in how far the guest came: `harness bless` keeps one such text, to be looked at.
+const SAME_EACH_TIME: u32 = 3;
+
 #[test]
 fn the_checks_tell_right_from_wrong_and_say_how() {
     let course = Course::load(repository()).unwrap();
@@ -20,6 +24,9 @@ fn the_checks_tell_right_from_wrong_and_say_how() {
         let told = |one: &&Verified| format!("{}: {}", one.name, one.problems.join("; "));
         assert!(problems.is_empty(), "{}", problems.iter().map(told).collect::<Vec<_>>().join("\n"));
 
+        if stage.number > SAME_EACH_TIME {
+            continue;
+        }
         let text = view::mutants(&verified, stage, repository());
         insta::with_settings!({
             snapshot_path => concat!(env!("CARGO_MANIFEST_DIR"), "/snapshots"),
