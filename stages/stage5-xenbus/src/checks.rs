@@ -12,9 +12,8 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 
-use console::bedrock::{Record, Reporter};
+use console::bedrock::Reporter;
 use fastrand::Rng;
 use xenbus::protocol::{Refusal, StoreError};
 
@@ -36,12 +35,6 @@ pub fn run(reporter: Reporter) -> [u8; 8] {
     hidden::run(&reporter);
     reporter.done();
     word
-}
-
-/// Records observations, and waits until dom0 has done what they ask for.
-fn ask(record: &Record, observations: fmt::Arguments<'_>) {
-    record.saw(observations);
-    while console::input::read_byte() != b'\n' {}
 }
 
 /// `length` times `rng.lowercase()`.

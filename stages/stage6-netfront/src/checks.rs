@@ -9,9 +9,8 @@
 //! Invariant: until `done`, nothing is printed but records; after it the ordinary boot follows.
 
 use alloc::vec::Vec;
-use core::fmt;
 
-use console::bedrock::{Digest, Record, Reporter};
+use console::bedrock::{Digest, Reporter};
 use fastrand::Rng;
 
 mod device;
@@ -31,12 +30,6 @@ pub fn run(reporter: Reporter) -> [u8; 8] {
     hidden::run(&reporter);
     reporter.done();
     word
-}
-
-/// Records observations, and waits until dom0 has done what they ask for.
-fn ask(record: &Record, observations: fmt::Arguments<'_>) {
-    record.saw(observations);
-    while console::input::read_byte() != b'\n' {}
 }
 
 /// The [`Digest`] of bytes.

@@ -11,7 +11,6 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::fmt;
 
 use blkfront::disk::Disk;
 use blkfront::error::DiskError;
@@ -48,16 +47,10 @@ pub fn run(reporter: Reporter) -> [u8; 8] {
 /// The disk of the checks, as it was opened before the first of them.
 type Opened = Result<Arc<Disk>, DiskError>;
 
-/// Records observations, and waits until dom0 has done what they ask for.
-fn ask(record: &Record, observations: fmt::Arguments<'_>) {
-    record.saw(observations);
-    while console::input::read_byte() != b'\n' {}
-}
-
 /// Asks dom0 for a number that tells the bytes of the image from others, 64 KiB at a time.
 fn ask_for_image(record: &Record, range: core::ops::Range<usize>) {
     for offset in range.step_by(65536) {
-        ask(record, format_args!("ask=disk-digest offset={offset} length=65536"));
+        record.ask(format_args!("ask=disk-digest offset={offset} length=65536"));
     }
 }
 
@@ -68,10 +61,10 @@ fn bytes(rng: &mut Rng, length: usize) -> Vec<u8> {
 
 /// Asks dom0 for bytes of the image.
 fn ask_for_bytes(record: &Record, offset: u64, length: usize) {
-    ask(record, format_args!("ask=disk-read offset={offset} length={length}"));
+    record.ask(format_args!("ask=disk-read offset={offset} length={length}"));
 }
 
 /// Has dom0 change bytes of the image.
 fn ask_to_write(record: &Record, offset: u64, bytes: &[u8]) {
-    ask(record, format_args!("ask=disk-write offset={offset} value={}", Hex(bytes)));
+    record.ask(format_args!("ask=disk-write offset={offset} value={}", Hex(bytes)));
 }

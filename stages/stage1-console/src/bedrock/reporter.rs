@@ -103,6 +103,13 @@ impl Record {
     pub fn saw(&self, observations: fmt::Arguments<'_>) {
         tell(format_args!("saw {} {observations}", self.id));
     }
+
+    /// Records observations that say by `ask=` what dom0 is to do or to look at, and waits until the harness, which adds what
+    /// came of it to the record, types a line end.
+    pub fn ask(&self, observations: fmt::Arguments<'_>) {
+        self.saw(observations);
+        while crate::input::read_byte() != b'\n' {}
+    }
 }
 
 /// Writes one record, and leaves nothing of how it was made where the next exercise could look.

@@ -140,8 +140,8 @@ fn dom0(rng: &mut Rng, record: &Record) {
     let Ok(page) = SharedPage::new(Domid(0), Access::ReadWrite) else { return record.saw(format_args!("page=none")) };
     let reference = page.reference().0;
     page.write(0, &ours);
-    super::ask(record, format_args!("ask=grant-map ref={reference}"));
-    super::ask(record, format_args!("ask=grant-write value={}", Hex(&theirs)));
+    record.ask(format_args!("ask=grant-map ref={reference}"));
+    record.ask(format_args!("ask=grant-write value={}", Hex(&theirs)));
     let mut seen = [0; 16];
     page.read(0, &mut seen);
     let (page, busy) = match page.revoke() {
@@ -149,10 +149,10 @@ fn dom0(rng: &mut Rng, record: &Record) {
         Err(page) => (Ok(page), true),
     };
     record.saw(format_args!("seen={} busy={busy}", Hex(&seen)));
-    super::ask(record, format_args!("ask=grant-unmap"));
+    record.ask(format_args!("ask=grant-unmap"));
     let ended = page.is_ok_and(|page| page.revoke().is_ok());
     record.saw(format_args!("ended={ended}"));
-    super::ask(record, format_args!("ask=grant-map ref={reference}"));
+    record.ask(format_args!("ask=grant-map ref={reference}"));
 }
 
 /// An entry that notes what is done to it, and whose flags change by themselves.

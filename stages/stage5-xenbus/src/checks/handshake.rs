@@ -10,8 +10,6 @@ use xenbus::protocol::StoreError;
 use xenbus::state::{self, Action, Frontend, State, Step, Style};
 use xenbus::store::Store;
 
-use super::ask;
-
 /// Runs the checks of this exercise.
 pub fn run(reporter: &Reporter) {
     reporter.check("5d.table", table);
@@ -174,10 +172,10 @@ fn dom0(rng: &mut Rng, record: &Record) {
     let mut own = State::Initialising;
     for backend in BACKEND {
         let value = format!("{backend}");
-        ask(
-            record,
-            format_args!("ask=store-write path=data/back/state value={}", console::bedrock::Hex(value.as_bytes())),
-        );
+        record.ask(format_args!(
+            "ask=store-write path=data/back/state value={}",
+            console::bedrock::Hex(value.as_bytes())
+        ));
         let seen = State::parse(&Store::shared().read("data/back/state").unwrap_or_default());
         // More steps than any way through the table has would be a circle.
         for _ in 0..4 {
@@ -187,9 +185,9 @@ fn dom0(rng: &mut Rng, record: &Record) {
                 break;
             }
         }
-        ask(record, format_args!("ask=store-read path=data/front/state"));
+        record.ask(format_args!("ask=store-read path=data/front/state"));
     }
-    ask(record, format_args!("ask=store-read path=data/front/ring-ref"));
+    record.ask(format_args!("ask=store-read path=data/front/ring-ref"));
 }
 
 /// The states that dom0 writes: coming, there, detached; again, with a rest; begun anew without a word.

@@ -12,7 +12,7 @@ use xenbus::protocol::{Refusal, StoreError};
 use xenbus::store::Store;
 use xenbus::transactions::{self, Nodes, TransactionId};
 
-use super::{ask, name, outcome, word};
+use super::{name, outcome, word};
 
 /// Runs the checks of this exercise.
 pub fn run(reporter: &Reporter) {
@@ -154,7 +154,7 @@ fn dom0(rng: &mut Rng, record: &Record) {
     let threads: Vec<_> = steps.into_iter().filter_map(|step| thread::spawn(add(step)).ok()).collect();
     let failed: usize = threads.into_iter().map(thread::JoinHandle::join).sum();
     record.saw(format_args!("written={} failed={failed}", outcome(&written)));
-    ask(record, format_args!("ask=store-read path=data/sum"));
+    record.ask(format_args!("ask=store-read path=data/sum"));
 }
 
 /// Nodes that note what is done, and fail when they are told to. There is one node, whatever its path.

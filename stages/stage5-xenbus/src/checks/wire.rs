@@ -11,7 +11,7 @@ use fastrand::Rng;
 use xenbus::protocol::{self, Request, StoreError};
 use xenbus::store::Store;
 
-use super::{ask, bytes, name, outcome, word};
+use super::{bytes, name, outcome, word};
 
 /// Runs the checks of this exercise.
 pub fn run(reporter: &Reporter) {
@@ -214,17 +214,17 @@ fn dom0(rng: &mut Rng, record: &Record) {
 
     let written = store.write("data/ours", &ours);
     record.saw(format_args!("written={}", outcome(&written)));
-    ask(record, format_args!("ask=store-read path=data/ours"));
-    ask(record, format_args!("ask=store-write path=data/theirs value={}", Hex(&theirs)));
+    record.ask(format_args!("ask=store-read path=data/ours"));
+    record.ask(format_args!("ask=store-write path=data/theirs value={}", Hex(&theirs)));
     match store.read("data/theirs") {
         Ok(value) => record.saw(format_args!("read={}", Hex(&value))),
         Err(error) => record.saw(format_args!("read={}", name(error))),
     }
     for name in &names {
-        ask(record, format_args!("ask=store-write path=data/list/{name} value=-"));
+        record.ask(format_args!("ask=store-write path=data/list/{name} value=-"));
     }
     record.saw(format_args!("listed={}", listed(store.directory("data/list"))));
-    ask(record, format_args!("ask=store-many path=data/many count={many}"));
+    record.ask(format_args!("ask=store-many path=data/many count={many}"));
     let children = store.directory("data/many");
     match children {
         Ok(children) => record.saw(format_args!("children={}", children.len())),

@@ -14,7 +14,7 @@ use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr};
 
 use super::live_link::LiveLink;
-use super::{ask, bytes, digest};
+use super::{bytes, digest};
 
 /// Runs the checks of this exercise.
 pub fn run(reporter: &Reporter) {
@@ -166,12 +166,12 @@ fn dom0(rng: &mut Rng, record: &Record) {
             }
         });
     };
-    ask(record, format_args!("ask=frames-watch"));
-    ask(record, format_args!("ask=arp host={host}"));
+    record.ask(format_args!("ask=frames-watch"));
+    record.ask(format_args!("ask=arp host={host}"));
     work(1);
-    ask(record, format_args!("ask=ping host={host} seed={seed} length={length}"));
+    record.ask(format_args!("ask=ping host={host} seed={seed} length={length}"));
     work(2);
-    ask(record, format_args!("ask=ping-seen"));
+    record.ask(format_args!("ask=ping-seen"));
     link.close();
 }
 

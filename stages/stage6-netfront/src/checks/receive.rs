@@ -10,8 +10,8 @@ use netfront::pages::Page;
 use netfront::rx::{self, Received, Receiver};
 use netfront::shared_ring::Overrun;
 
+use super::digest;
 use super::live_link::LiveLink;
-use super::{ask, digest};
 
 const MORE: u16 = 4;
 const EXTRA: u16 = 8;
@@ -163,13 +163,13 @@ fn dom0(rng: &mut Rng, record: &Record) {
     let Some(link) = LiveLink::open() else { return record.saw(format_args!("link=none")) };
     for (number, length) in lengths.into_iter().enumerate() {
         let seed = seed.wrapping_add(number as u64);
-        ask(record, format_args!("ask=frame-send seed={seed} length={length} count=1"));
+        record.ask(format_args!("ask=frame-send seed={seed} length={length} count=1"));
         let frame = link.receive();
         record.saw(format_args!("frame={} digest={}", frame.len(), digest(&frame)));
     }
     let mut received = 0;
     for _ in 0..3 {
-        ask(record, format_args!("ask=frame-send seed={seed} length=46 count=100"));
+        record.ask(format_args!("ask=frame-send seed={seed} length=46 count=100"));
         received += (0..100).take_while(|_| !link.receive().is_empty()).count();
     }
     record.saw(format_args!("more={received}"));

@@ -13,7 +13,7 @@ use netfront::shared_ring::Overrun;
 use netfront::tx::{self, Transmitter};
 
 use super::live_link::{EXPERIMENT, LiveLink};
-use super::{ask, bytes, digest};
+use super::{bytes, digest};
 
 /// Runs the checks of this exercise.
 pub fn run(reporter: &Reporter) {
@@ -118,16 +118,16 @@ fn dom0(rng: &mut Rng, record: &Record) {
     lengths.extend((0..2).map(|_| rng.usize(4097..=9000)));
     let frames: Vec<Vec<u8>> = lengths.into_iter().map(|length| headed(bytes(rng, length))).collect();
     let Some(link) = LiveLink::open() else { return record.saw(format_args!("link=none")) };
-    ask(record, format_args!("ask=frames-watch"));
+    record.ask(format_args!("ask=frames-watch"));
     frames.iter().for_each(|frame| send(&link, frame));
-    ask(record, format_args!("ask=frames-seen type={EXPERIMENT} count={}", frames.len()));
+    record.ask(format_args!("ask=frames-seen type={EXPERIMENT} count={}", frames.len()));
     for round in 0..3 {
         for number in round * 100..(round + 1) * 100 {
             let mut frame = headed(alloc::vec![0; 60]);
             frame[14..16].copy_from_slice(&u16::to_be_bytes(number));
             send(&link, &frame);
         }
-        ask(record, format_args!("ask=frames-digest type={EXPERIMENT} count=100"));
+        record.ask(format_args!("ask=frames-digest type={EXPERIMENT} count=100"));
     }
     link.close();
 }
