@@ -1,6 +1,8 @@
 //! `harness run` on the reference of stage 1: what a guest does on a real Xen, and how it ends.
 
-use crate::common::{self, Ended, harness, repository, run};
+use crate::common::{self, Ended, harness, holds, repository, run};
+use crate::machine::Ready;
+use harness::machine::Reason;
 use std::io::{Read, Write};
 use std::process::Stdio;
 
@@ -98,6 +100,23 @@ fn xens_own_crash_dump_is_decoded_to_function_and_line() {
     let ended = boot("app=fault fault=stack").with(3);
     assert!(ended.stderr.contains("Xen crashed the domain: overflow of the boot stack in "), "{}", ended.stderr);
     assert!(ended.stderr.contains("stages/stage1-console/src/demo/fault.rs:"), "{}", ended.stderr);
+}
+
+/// On a busy machine xenconsoled turns to a guest so late that the guest has come and gone; here it is made to.
+#[test]
+fn what_a_guest_printed_is_kept_however_late_dom0_reads_it() {
+    // The second one has taken its grant table over, where dom0's grant of the console ring stands too.
+    for (stage, banner) in [("console", "Stardust stage 1: console"), ("xenbus", "Stardust stage 5: xenbus")] {
+        let ready = Ready::with(stage);
+        let dom0 = |script: &str| ready.agent().exec(&["sh", "-c", script], b"").unwrap();
+        let mut domain = ready.start_paused("app=fault fault=null");
+        dom0("kill -STOP $(pidof xenconsoled)");
+        dom0("(sleep 1; kill -CONT $(pidof xenconsoled)) >/dev/null 2>&1 &");
+        domain.unpause().unwrap();
+        let ended = domain.listen(ready.within(60.0), |_| false).unwrap();
+        assert_eq!(ended, Some(&Reason::Crash));
+        holds(&domain.text(), &[banner, "about to fault: null"]);
+    }
 }
 
 /// The text of `app=pattern`, as its documentation gives it.

@@ -39,12 +39,17 @@ impl Ready {
 
     /// Starts the guest.
     pub fn start(&self, command_line: &str) -> Domain<'_> {
-        self.start_with_disks(command_line, &[])
+        self.start_as(command_line, |_| ())
     }
 
-    fn start_with_disks(&self, command_line: &str, disks: &[Disk]) -> Domain<'_> {
-        let options = self.shape.options(fresh_name(&self.name), &self.kernel, command_line);
-        let options = CreateOptions { disks: disks.to_vec(), ..options };
+    /// Makes the guest; it waits for `unpause`.
+    pub fn start_paused(&self, command_line: &str) -> Domain<'_> {
+        self.start_as(command_line, |options| options.paused = true)
+    }
+
+    fn start_as(&self, command_line: &str, change: impl FnOnce(&mut CreateOptions)) -> Domain<'_> {
+        let mut options = self.shape.options(fresh_name(&self.name), &self.kernel, command_line);
+        change(&mut options);
         Domain::create(&self.machine, &options).unwrap_or_else(|error| panic!("{error}"))
     }
 
@@ -57,7 +62,7 @@ impl Ready {
     /// The same of a guest that has these disks.
     #[track_caller]
     pub fn said_with_disks(&self, command_line: &str, disks: &[Disk]) -> String {
-        let mut domain = self.start_with_disks(command_line, disks);
+        let mut domain = self.start_as(command_line, |options| options.disks = disks.to_vec());
         domain.power_off(self.within(60.0)).unwrap_or_else(|error| panic!("{command_line}: {error}"));
         domain.text()
     }

@@ -6,6 +6,7 @@
 //! Invariant: a guest's bytes are sent once, in order, all of them before its exit is reported. What has been sent is
 //! taken out of the file, so that a chatty guest does not fill dom0's memory.
 
+use crate::grants::Mapping;
 use crate::{locked, port::Port, xenstore};
 use agent::{Event, FromAgent};
 use rustix::fs::{FallocateFlags, fallocate, inotify};
@@ -28,6 +29,14 @@ const QUIET: u32 = 3;
 const QUIET_THROTTLED: u32 = 13;
 /// xenconsoled may throttle from 30 rings of 2 KiB on; look out for it well before.
 const BURST: u64 = 24 << 10;
+/// The longest wait for text that is in a guest's ring: a guest that does not tell of it is never read.
+const LIMIT: Duration = Duration::from_secs(3);
+/// The grant of the console ring, which the toolstack makes (`GNTTAB_RESERVED_CONSOLE`, public/grant_table.h).
+const RING_GRANT: u32 = 0;
+/// Where `struct xencons_interface` (public/io/console.h) has `out_cons`; `out_prod` follows.
+const OUT_CONS: u32 = 3080;
+/// The size of its output ring.
+const OUT_SIZE: u32 = 2048;
 /// Free a log's blocks in steps of this size.
 const PUNCH: u64 = 256 << 10;
 
@@ -43,6 +52,8 @@ struct Tail {
     file: Option<File>,
     read: u64,
     freed: u64,
+    /// How much of it came from the domain's earlier runs.
+    earlier: u64,
     grew: Instant,
     /// What came since the log was last silent for a while.
     burst: u64,
@@ -63,7 +74,7 @@ impl Console {
     pub fn begin(&self, domain: &str) {
         // A log of an earlier domain of this name.
         let _ = std::fs::remove_file(log(domain));
-        let tail = Tail { file: None, read: 0, freed: 0, grew: Instant::now(), burst: 0, closed: 0 };
+        let tail = Tail { file: None, read: 0, freed: 0, earlier: 0, grew: Instant::now(), burst: 0, closed: 0 };
         locked(&self.tails).insert(domain.to_owned(), tail);
     }
 
@@ -73,16 +84,24 @@ impl Console {
     }
 
     /// Waits until everything that a guest printed has been sent, once the guest itself has stopped.
-    pub fn settle(&self, domain: &str, closed_before: u32) {
-        let limit = Instant::now() + Duration::from_secs(3);
+    ///
+    /// The guest's ring tells how much it printed. On a busy machine a guest can come and go before xenconsoled has
+    /// even heard of it, so a log that does not grow proves nothing by itself.
+    pub fn settle(&self, domain: &str, domid: u32, closed_before: u32) {
+        let limit = Instant::now() + LIMIT;
+        let ring = Ring::of(domid);
         let mut tails = locked(&self.tails);
         let (mut read, mut quiet) = (None, 0);
         while let Some(tail) = tails.get_mut(domain) {
+            let text = ring.as_ref().and_then(Ring::text);
             self.pump(domain, tail);
-            quiet = if read == Some(tail.read) { quiet + 1 } else { 0 };
+            let whole = text.is_some_and(|text| text.printed == (tail.read - tail.earlier) as u32);
+            let waiting = text.is_some_and(|text| text.unread > 0);
+            quiet = if read == Some(tail.read) && !waiting { quiet + 1 } else { 0 };
             read = Some(tail.read);
             let enough = if tail.burst > BURST { QUIET_THROTTLED } else { QUIET };
-            if tail.closed > closed_before || quiet >= enough || Instant::now() >= limit {
+            if whole || tail.closed > closed_before || quiet >= enough || Instant::now() >= limit {
+                tail.earlier = tail.read;
                 return;
             }
             tails = match self.changed.wait_timeout(tails, ROUND) {
@@ -151,6 +170,33 @@ impl Console {
                 tail.freed = tail.read;
             }
         }
+    }
+}
+
+/// A guest's console ring. What stands there is the guest's word: it decides how long to wait, no more.
+struct Ring(Mapping);
+
+/// How much a guest printed.
+#[derive(Clone, Copy)]
+struct Text {
+    /// Bytes since it booted, modulo 2^32.
+    printed: u32,
+    /// Bytes that xenconsoled has not read.
+    unread: u32,
+}
+
+impl Ring {
+    /// The ring of a domain whose grant of it is as the toolstack made it.
+    fn of(domid: u32) -> Option<Self> {
+        Mapping::new(domid, RING_GRANT).ok().map(Self)
+    }
+
+    /// What its counters say, if that makes sense.
+    fn text(&self) -> Option<Text> {
+        let counters = self.0.read(OUT_CONS, 8).ok()?;
+        let counter = |at: usize| counters[at..].first_chunk().copied().map(u32::from_le_bytes);
+        let (taken, printed) = (counter(0)?, counter(4)?);
+        Some(Text { printed, unread: printed.wrapping_sub(taken) }).filter(|text| text.unread <= OUT_SIZE)
     }
 }
 

@@ -130,7 +130,7 @@ impl Domains {
                 Line::Stopped(Reason::Suspend) if self.is(name, |known| known.checkpoint) => {}
                 Line::Stopped(reason) => {
                     if let Some(domid) = running.take() {
-                        self.console.settle(name, self.console.closed(name));
+                        self.console.settle(name, domid, self.console.closed(name));
                         self.tell(Event::Exited { domain: domain(), domid, reason });
                     }
                 }
@@ -173,7 +173,7 @@ impl Domains {
                 continue;
             };
             if running.take().is_some() {
-                self.console.settle(name, self.console.closed(name));
+                self.console.settle(name, domid, self.console.closed(name));
                 self.tell(Event::Exited { domain: name.to_owned(), domid, reason });
             }
             if reason != Reason::Crash || !self.is(name, |known| known.preserved) {

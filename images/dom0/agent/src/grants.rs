@@ -34,7 +34,8 @@ pub struct Grants {
     mapped: Mutex<HashMap<u64, Mapping>>,
 }
 
-struct Mapping {
+/// A page of a guest's, mapped.
+pub struct Mapping {
     /// Closing it gives the grant back.
     _device: OwnedFd,
     address: *mut c_void,
@@ -51,7 +52,8 @@ impl Drop for Mapping {
 }
 
 impl Mapping {
-    fn new(domain: u32, reference: u32) -> Result<Self, String> {
+    /// Maps what a domain granted by this reference.
+    pub fn new(domain: u32, reference: u32) -> Result<Self, String> {
         let fail =
             |what: &str, error: rustix::io::Errno| format!("{what} grant {reference} of domain {domain}: {error}");
         let open = rustix::fs::open(DEVICE, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
@@ -65,6 +67,23 @@ impl Mapping {
         // SAFETY: a new mapping, at an address that the kernel chooses.
         let mapped = unsafe { mmap(std::ptr::null_mut(), PAGE, access, MapFlags::SHARED, &device, request.index) };
         mapped.map(|address| Self { _device: device, address }).map_err(|error| fail("map", error))
+    }
+
+    /// Copies bytes out of the page.
+    pub fn read(&self, offset: u32, bytes: u32) -> Result<Vec<u8>, String> {
+        let place = self.place(offset, bytes as usize)?;
+        // SAFETY: within the page, which is mapped as long as this is.
+        Ok((0..bytes as usize).map(|index| unsafe { place.wrapping_add(index).read_volatile() }).collect())
+    }
+
+    /// Copies bytes into the page.
+    fn write(&self, offset: u32, bytes: &[u8]) -> Result<(), String> {
+        let place = self.place(offset, bytes.len())?;
+        for (index, byte) in bytes.iter().enumerate() {
+            // SAFETY: as in `read`.
+            unsafe { place.wrapping_add(index).write_volatile(*byte) };
+        }
+        Ok(())
     }
 
     fn place(&self, offset: u32, length: usize) -> Result<*mut u8, String> {
@@ -86,21 +105,12 @@ impl Grants {
 
     /// Copies bytes out of a page.
     pub fn read(&self, mapping: u64, offset: u32, bytes: u32) -> Result<Vec<u8>, String> {
-        let mapped = locked(&self.mapped);
-        let place = find(&mapped, mapping)?.place(offset, bytes as usize)?;
-        // SAFETY: within the page, which stays mapped while the lock is held.
-        Ok((0..bytes as usize).map(|index| unsafe { place.wrapping_add(index).read_volatile() }).collect())
+        find(&locked(&self.mapped), mapping)?.read(offset, bytes)
     }
 
     /// Copies bytes into a page.
     pub fn write(&self, mapping: u64, offset: u32, bytes: &[u8]) -> Result<(), String> {
-        let mapped = locked(&self.mapped);
-        let place = find(&mapped, mapping)?.place(offset, bytes.len())?;
-        for (index, byte) in bytes.iter().enumerate() {
-            // SAFETY: as in `read`.
-            unsafe { place.wrapping_add(index).write_volatile(*byte) };
-        }
-        Ok(())
+        find(&locked(&self.mapped), mapping)?.write(offset, bytes)
     }
 
     /// Unmaps a page.
