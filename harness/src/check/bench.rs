@@ -2,7 +2,9 @@
 //!
 //! Invariant: a test host that was lost is never used again; whoever needs one after that gets a new one.
 
+use super::expect::Facts;
 use super::tree::Tree;
+use super::xen;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::host::HostImage;
@@ -18,6 +20,7 @@ pub struct Bench<'a> {
     image: Option<HostImage>,
     host: TestHost,
     tree: Option<Tree>,
+    facts: Option<Facts>,
 }
 
 enum TestHost {
@@ -29,7 +32,7 @@ enum TestHost {
 impl<'a> Bench<'a> {
     /// A bench whose test host is not needed yet.
     pub fn new(app: &'a App, scale: f64) -> Self {
-        Self { app, scale, image: None, host: TestHost::Off, tree: None }
+        Self { app, scale, image: None, host: TestHost::Off, tree: None, facts: None }
     }
 
     /// Lets the test host start, unless it runs already. Returns what it is built from.
@@ -61,6 +64,15 @@ impl<'a> Bench<'a> {
             TestHost::Ready(machine) => Ok(machine),
             _ => Err(Error::fault("the test host did not start")),
         }
+    }
+
+    /// What dom0 says about the machine, asked once: every test host of this bench boots the same image.
+    pub(super) fn facts(&mut self) -> Result<Facts> {
+        let facts = match self.facts.take() {
+            Some(facts) => facts,
+            None => xen::facts(self.machine()?)?,
+        };
+        Ok(self.facts.insert(facts).clone())
     }
 
     /// Where submissions are compiled.

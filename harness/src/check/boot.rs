@@ -27,12 +27,12 @@ pub fn expectations(stage: &Stage, seed: u64) -> String {
 pub(super) fn boot(bench: &mut Bench, request: &Request, results: &mut Results, guest: &Guest) -> Result<()> {
     let (app, scale) = (bench.app, bench.scale);
     let root = if request.submission.is_some() { bench.tree()?.root() } else { &app.course.root }.to_owned();
+    let facts = bench.facts()?;
     let machine = bench.machine()?;
     let step = app.ui.step(&format!("Running stage {} under Xen", request.stage.number));
     let plan = plan(request, scale)?;
     let image = std::fs::read(&guest.image).on("read", &guest.image)?;
     let mut domain = xen::XenGuest::new(machine, &image, &request.stage.lab.guest)?;
-    let facts = domain.facts()?;
     let start = Instant::now();
     let outcome = session::run(&mut domain, &plan);
     results.guest_ms = start.elapsed().as_millis() as u64;
@@ -64,12 +64,18 @@ fn plan(request: &Request, scale: f64) -> Result<session::Plan> {
     let exercises = &request.stage.lab.exercises;
     let checks = exercises.iter().flat_map(|exercise| &exercise.checks);
     let timeouts = checks.map(|check| (check.id.clone(), Duration::from_secs_f64(check.timeout * scale)));
-    let left_out = exercises.iter().filter(|exercise| request.only.as_ref().is_some_and(|only| *only != exercise.id));
+    let (picked, left_out): (Vec<_>, Vec<_>) = exercises.iter().partition(|exercise| request.wants(&exercise.id));
+    let checks_left_out = picked.iter().flat_map(|exercise| &exercise.checks).filter(|check| !request.wants(&check.id));
     Ok(session::Plan {
         arguments: String::new(),
         key: Key::draw()?,
         seed: request.seed,
-        skip: left_out.map(|exercise| exercise.id.clone()).collect(),
+        skip: left_out
+            .iter()
+            .map(|exercise| &exercise.id)
+            .chain(checks_left_out.map(|check| &check.id))
+            .cloned()
+            .collect(),
         order: exercises.iter().flat_map(|exercise| &exercise.checks).map(|check| check.id.clone()).collect(),
         live: request.only.is_none(),
         timeouts: timeouts.collect(),

@@ -26,19 +26,19 @@ pub struct XenGuest<'a> {
     first: Option<u32>,
 }
 
+/// What dom0 says about the machine.
+pub fn facts(machine: &Machine) -> Result<Facts> {
+    let info = machine.xen_info()?;
+    let field = |name: &str| info.get(name).cloned().unwrap_or_default();
+    let version = format!("{}.{}", field("xen_major"), field("xen_minor"));
+    Ok(Facts { xen_version: version, xen_extra: field("xen_extra"), xen_capabilities: field("xen_caps") })
+}
+
 impl<'a> XenGuest<'a> {
     /// Puts the image into dom0.
     pub fn new(machine: &'a Machine, image: &[u8], shape: &'a GuestShape) -> Result<Self> {
         machine.agent().put(KERNEL, image)?;
         Ok(Self { machine, shape, name: String::new(), running: false, outside: None, first: None })
-    }
-
-    /// What dom0 says about the machine.
-    pub fn facts(&self) -> Result<Facts> {
-        let info = self.machine.xen_info()?;
-        let field = |name: &str| info.get(name).cloned().unwrap_or_default();
-        let version = format!("{}.{}", field("xen_major"), field("xen_minor"));
-        Ok(Facts { xen_version: version, xen_extra: field("xen_extra"), xen_capabilities: field("xen_caps") })
     }
 
     /// The id of the first domain, which tells Xen's word on these boots from that on earlier ones.
@@ -52,7 +52,7 @@ impl Drop for XenGuest<'_> {
         self.outside = None;
         if self.running {
             // Where this fails the test host is lost, and whoever needs it next will hear of it.
-            let _ = self.machine.agent().destroy(&self.name);
+            let _ = self.machine.agent().begin_destroy(&self.name);
         }
     }
 }
@@ -61,7 +61,7 @@ impl Guest for XenGuest<'_> {
     fn boot(&mut self, command_line: &str) -> Result<()> {
         self.outside = None;
         if self.running {
-            self.machine.agent().destroy(&self.name)?;
+            self.machine.agent().begin_destroy(&self.name)?;
         }
         self.name = format!("stage-{}", BOOTS.fetch_add(1, Ordering::Relaxed));
         let mut options = self.shape.options(self.name.clone(), KERNEL, command_line);

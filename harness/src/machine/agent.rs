@@ -6,11 +6,12 @@
 use crate::error::{Context, Error, Result};
 use crate::machine::deadline::{Deadline, Deadlines};
 use crate::machine::events::Events;
-use crate::machine::link::{Link, Standing};
+use crate::machine::link::{Link, Pending, Standing};
 use agent::{CHUNK, CreateOptions, Disk, ExecOutput, Reply, Request, Vif};
 use std::collections::VecDeque;
 use std::io::Read;
 use std::os::unix::net::UnixStream;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Seconds for what the agent does by itself.
@@ -30,6 +31,8 @@ pub struct Agent {
     link: Link,
     deadlines: Deadlines,
     chunk: usize,
+    /// The end of a domain, under way.
+    ending: Mutex<VecDeque<Pending>>,
 }
 
 /// A domain that was made.
@@ -45,7 +48,7 @@ impl Agent {
     /// The agent at the other end of `stream`; `counted` tells what dom0's time is.
     pub(super) fn new(stream: UnixStream, standing: Standing, deadlines: Deadlines, counted: bool) -> Result<Self> {
         let chunk = if counted { SMALL_CHUNK } else { CHUNK };
-        Ok(Self { link: Link::new(stream, standing)?, deadlines, chunk })
+        Ok(Self { link: Link::new(stream, standing)?, deadlines, chunk, ending: Mutex::default() })
     }
 
     /// Waits for the agent and sets dom0's clock. Returns Xen's version.
@@ -146,6 +149,12 @@ impl Agent {
 
     /// Makes a domain and, unless it is to be paused, starts it.
     pub fn create(&self, options: &CreateOptions) -> Result<Domain> {
+        // Devices and addresses of the last one may be the same.
+        let mut ending = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
+        while !ending.is_empty() {
+            self.finish("destroy a domain", &mut ending)?;
+        }
+        drop(ending);
         let what = format!("create the domain {}", options.name);
         let domid = self.number(&what, Request::Create(options.clone()), LONG)?;
         Ok(Domain { domid: domid as u32, name: options.name.clone() })
@@ -187,6 +196,13 @@ impl Agent {
     /// Ends a domain at once. One that has ended already is fine.
     pub fn destroy(&self, domain: &str) -> Result<()> {
         self.done(&format!("destroy {domain}"), Request::Destroy { domain: domain.into() }, XL)
+    }
+
+    /// Begins to end a domain; the next one that is created waits for it.
+    pub fn begin_destroy(&self, domain: &str) -> Result<()> {
+        let pending = self.link.begin(Request::Destroy { domain: domain.into() }, self.deadlines.seconds(XL))?;
+        self.ending.lock().unwrap_or_else(PoisonError::into_inner).push_back(pending);
+        Ok(())
     }
 
     /// Sets how many vCPUs the guest should have online.
@@ -357,7 +373,7 @@ impl Agent {
         }
     }
 
-    fn finish(&self, what: &str, under_way: &mut VecDeque<crate::machine::link::Pending>) -> Result<()> {
+    fn finish(&self, what: &str, under_way: &mut VecDeque<Pending>) -> Result<()> {
         match under_way.pop_front().map(|pending| self.link.finish(what, pending)).transpose()? {
             None | Some(Reply::Done) => Ok(()),
             Some(other) => Err(unexpected(&other)),

@@ -119,6 +119,17 @@ fn what_a_guest_printed_is_kept_however_late_dom0_reads_it() {
     }
 }
 
+/// xl cleans up after a guest that powers off, and is in the way of another xl that was to destroy it.
+#[test]
+fn a_guest_may_end_while_it_is_destroyed() {
+    let ready = Ready::with("console");
+    for _ in 0..8 {
+        let mut domain = ready.start("app=hello");
+        domain.listen(ready.within(60.0), |domain| domain.has_said(b"bye")).unwrap();
+        ready.agent().destroy(domain.name()).unwrap();
+    }
+}
+
 /// The text of `app=pattern`, as its documentation gives it.
 fn pattern_holds(text: &str, bytes: usize) {
     let begin = text.find("\r\n00000000 ").map_or(0, |at| at + 2);

@@ -18,6 +18,9 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+/// How long a domain that ends by itself may take for that, where xl could not destroy it.
+const ENDING: Duration = Duration::from_secs(5);
+
 /// The domains that this agent made.
 #[derive(Clone)]
 pub struct Domains {
@@ -99,11 +102,16 @@ impl Domains {
 
     /// Ends a domain at once.
     pub fn destroy(&self, name: &str, deadline: Instant) -> Result<(), String> {
-        match tool::xl(&["destroy", name], deadline) {
-            // It came to its end by itself.
-            Err(_) if !locked(&self.known).contains_key(name) => Ok(()),
-            destroyed => destroyed.map(drop),
+        let Err(error) = tool::xl(&["destroy", name], deadline) else { return Ok(()) };
+        // It may be coming to its end by itself: xl is in its own way then.
+        let limit = deadline.min(Instant::now() + ENDING);
+        while locked(&self.known).contains_key(name) {
+            if Instant::now() >= limit {
+                return Err(error);
+            }
+            std::thread::sleep(Duration::from_millis(10));
         }
+        Ok(())
     }
 
     /// Follows what xl says about a domain until xl ends.
