@@ -167,7 +167,7 @@ fn manifest(checkout: &Path) -> Result<String> {
     }
     // Settings for libraries of the harness would be warned of.
     if let Some(profiles) = manifest.get_mut("profile").and_then(toml::Value::as_table_mut) {
-        profiles.retain(|name, _| name == "guest");
+        profiles.retain(|name, _| name.starts_with("guest"));
     }
     Ok(manifest.to_string())
 }
@@ -233,6 +233,6 @@ mod tests {
         let manifest: toml::Table = toml::from_str(&text).unwrap();
         assert_eq!(manifest["workspace"]["members"], vec!["stages/*"].into());
         assert!(manifest["workspace"]["lints"]["clippy"].is_table());
-        assert_eq!(manifest["profile"].as_table().unwrap().keys().collect::<Vec<_>>(), ["guest"]);
+        assert_eq!(manifest["profile"].as_table().unwrap().keys().collect::<Vec<_>>(), ["guest", "guest-checks"]);
     }
 }

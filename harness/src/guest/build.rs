@@ -2,7 +2,8 @@
 //!
 //! Host and guest have the same triple, so the guest's flags cannot stand in `.cargo/config.toml`: they come
 //! from here, and nothing of the caller's environment mixes with them. Invariant: two builds of the same
-//! sources, features and toolchain link the same bytes, whoever's shell they run in.
+//! sources, features and toolchain link the same bytes, whoever's shell they run in; but not those for checks,
+//! which begin with what is left of the last one.
 
 use super::diagnostics::{Diagnostic, Outcome};
 use crate::cache::Lock;
@@ -89,6 +90,11 @@ impl Request {
     pub fn features<S: Into<String>>(mut self, features: impl IntoIterator<Item = S>) -> Self {
         self.features = features.into_iter().map(Into::into).collect();
         self
+    }
+
+    /// The profile of our workspace: checks are compiled at every try of a student's, and never shipped.
+    fn profile(&self) -> &'static str {
+        if self.features.iter().any(|feature| feature == "checks") { "guest-checks" } else { "guest" }
     }
 
     fn target_dir(&self) -> PathBuf {
@@ -208,7 +214,9 @@ fn command(request: &Request, dir: &Path) -> Result<Command> {
             cargo.args(["--package", &request.package]);
         }
     }
-    cargo.args(["--bin", &request.package, "--profile", "guest", "--target", TARGET, "--target-dir"]).arg(dir);
+    cargo
+        .args(["--bin", &request.package, "--profile", request.profile(), "--target", TARGET, "--target-dir"])
+        .arg(dir);
     if !request.features.is_empty() {
         cargo.args(["--features", &request.features.join(",")]);
     }
