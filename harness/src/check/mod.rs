@@ -59,7 +59,7 @@ pub struct Request<'a> {
     pub stage: &'a Stage,
     /// Whose work it is.
     pub work: Work,
-    /// The only exercise to check, where one was picked.
+    /// The only exercise to check, or the only one of its checks, where one was picked.
     pub only: Option<String>,
     /// What inputs are drawn from.
     pub seed: u64,
@@ -92,6 +92,12 @@ impl<'a> Request<'a> {
             hidden: None,
             log: Path::new(".harness").join(format!("stage{}.log", stage.number)),
         }
+    }
+
+    /// Whether this exercise, or this check, is among what was picked.
+    fn wants(&self, id: &str) -> bool {
+        let within = |inner: &str, outer: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('.'));
+        self.only.as_deref().is_none_or(|only| only == id || within(id, only) || within(only, id))
     }
 
     /// The exercises that are neither left out nor a reference's.
@@ -260,11 +266,10 @@ fn host_tests_pass(app: &App, request: &Request, results: &mut Results) -> Resul
 
 /// Results in which nothing has been checked yet.
 fn blank(app: &App, request: &Request) -> Results {
-    let wanted = |exercise: &&Exercise| request.only.as_ref().is_none_or(|only| *only == exercise.id);
     let stage = request.stage;
-    let exercises = stage.lab.exercises.iter().filter(wanted).map(|exercise| {
+    let exercises = stage.lab.exercises.iter().filter(|exercise| request.wants(&exercise.id)).map(|exercise| {
         let reference = request.work.references.contains(&exercise.id);
-        let checks = exercise.checks.iter().map(|check| CheckResult {
+        let checks = exercise.checks.iter().filter(|check| request.wants(&check.id)).map(|check| CheckResult {
             visibility: check.visibility,
             ..blank_check(&check.id, &check.title, check.points)
         });
@@ -325,4 +330,24 @@ fn blank_check(id: &str, title: &str, points: u32) -> CheckResult {
 fn fail_all(result: &mut ExerciseResult, status: Status, message: &str) {
     result.checks.iter_mut().for_each(|check| check.status = status);
     result.message = Some(message.to_owned());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::course::Course;
+
+    #[test]
+    fn an_exercise_or_one_of_its_checks_can_be_picked() {
+        let course = Course::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).unwrap();
+        let stage = &course.stages[0];
+        let picked = |only: Option<&str>| {
+            let only = only.map(str::to_owned);
+            let request = Request { only, ..Request::new(stage, Work::on_references(&course, stage)) };
+            ["1a", "1a.fits", "1a.wrap", "1b"].map(|id| request.wants(id))
+        };
+        assert_eq!(picked(None), [true; 4]);
+        assert_eq!(picked(Some("1a")), [true, true, true, false]);
+        assert_eq!(picked(Some("1a.fits")), [true, true, false, false]);
+    }
 }

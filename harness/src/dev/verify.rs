@@ -4,8 +4,8 @@
 //! - *reference*: the references together pass, and leave the console that the snapshot says;
 //! - *without 1a*: the references but one fail that exercise's checks and no others, save those of exercises that
 //!   need it;
-//! - *mutants*: each wrong answer compiles, and fails the check that is there to notice. Only its exercise is checked, as
-//!   a student would who works on it.
+//! - *mutants*: each wrong answer compiles, and fails the check that is there to notice. Only that check runs: another one
+//!   says nothing about it.
 //!
 //! Invariant: inputs come from one seed, so what was found once is found again.
 
@@ -150,7 +150,7 @@ fn look(
     let others = stage.lab.exercises.iter().map(|exercise| exercise.id.clone());
     let references: BTreeSet<String> = others.filter(|id| !case.given.contains_key(id)).collect();
     let only = match case.expected {
-        Expected::Caught(mutant) => Some(mutant.exercise.clone()),
+        Expected::Caught(mutant) => Some(mutant.fails.clone()),
         Expected::NotAttempted(_) => None,
     };
     let request = Request {
