@@ -78,6 +78,10 @@ pub const ALL: &[Known] = &[
         aims: &[Aim::Instructions(150)],
     },
     plain("ipi-wake", "a thread on another vCPU, woken"),
+    plain("grant-end", "a page granted, and the grant ended"),
+    plain("grant-map-unmap", "a granted page, mapped and unmapped"),
+    plain("grant-copy-4096", "4 KiB of a granted page, copied"),
+    beside("xenstore-read", "a read of xenstore, dom0's part too", "xenstore-read"),
 ];
 
 /// What is known of `name`.

@@ -7,6 +7,7 @@
 mod boot;
 mod hand_over;
 mod local;
+mod xenstore;
 
 use std::arch::x86_64::_rdtsc;
 use std::hint::black_box;
@@ -31,6 +32,7 @@ const ALL: &[(&str, Measure)] = &[
     ("futex-hand-over", hand_over::futex),
     ("pipe-hand-over", hand_over::pipe),
     ("thread-spawn-join", hand_over::spawn_join),
+    ("xenstore-read", xenstore::read),
 ];
 
 fn main() {

@@ -18,6 +18,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod balloon;
+mod bench;
 pub mod call;
 pub mod connection;
 pub mod control;
@@ -95,6 +96,7 @@ pub fn prepare(entry: &Entry) {
         if let Err(error) = grants::start() {
             panic!("there is no grant table: {error}");
         }
+        console::bench::register(bench::BENCHMARKS);
     });
 }
 
