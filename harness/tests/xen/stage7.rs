@@ -111,6 +111,39 @@ fn without_a_disk_there_is_an_error_that_names_it() {
 }
 
 #[test]
+fn sectors_of_4096_bytes_are_kept_to() {
+    let machine = ready();
+    let agent = machine.agent();
+    let Disk { path: image, .. } = disk(&machine, "xvda", SIZE, true);
+    let device = "/dev/zram0";
+    let dom0 = |script: &str| {
+        let done = agent.exec(&["sh", "-c", script], b"").unwrap();
+        assert_eq!(done.status, 0, "{script}: {}", String::from_utf8_lossy(&done.stderr));
+    };
+    dom0(&format!("echo {SIZE} > /sys/block/zram0/disksize && dd if={image} of={device} bs=64k"));
+    let disk = Disk { path: device.into(), vdev: "xvda".into(), writable: true };
+    let text = machine.said_with_disks("app=disk seed=9", &[disk]);
+    holds(&text, &["xvda: 4194304 bytes in blocks of 4096, writable", "xvda: 0 pieces read back wrong", "xvda: done"]);
+    agent.put(&image, &written(9, SIZE, text.contains("bytes from 4128768 on discarded"))).unwrap();
+    dom0(&format!("cmp {image} {device} && echo 1 > /sys/block/zram0/reset"));
+    agent.remove(FOLDER).unwrap();
+}
+
+/// The image has holes where dom0 has no room left.
+#[test]
+fn what_the_medium_can_not_do_reaches_the_caller() {
+    let machine = ready();
+    let agent = machine.agent();
+    let dom0 = |script: &str| assert_eq!(agent.exec(&["sh", "-c", script], b"").unwrap().status, 0, "{script}");
+    dom0("mkdir -p /images/small && mount -t tmpfs -o size=1m small /images/small");
+    agent.put("/images/small/disk", &vec![0; SIZE]).unwrap();
+    let disk = Disk { path: "/images/small/disk".into(), vdev: "xvda".into(), writable: true };
+    let text = machine.said_with_disks("app=disk", &[disk]);
+    holds(&text, &["xvda: the backend reports an I/O error", "bye: poweroff"]);
+    dom0("umount -l /images/small");
+}
+
+#[test]
 fn a_disk_is_detached_with_requests_under_way_and_comes_again() {
     let machine = ready();
     let agent = machine.agent();
@@ -141,7 +174,7 @@ fn fat(machine: &Machine, vdev: &str, bits: &str, kib: u64) -> Disk {
 
 /// What a program of this machine prints, which has to be content.
 #[track_caller]
-fn tool(program: &str, arguments: &[&str]) -> Vec<u8> {
+pub fn tool(program: &str, arguments: &[&str]) -> Vec<u8> {
     let path = prerequisites::find(program).unwrap();
     let output = Command::new(path).args(arguments).env("TZ", "UTC").output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
