@@ -1,9 +1,12 @@
-//! `images/http`: run by the harness, shipped to a Xen host, and copied to a folder of its own.
+//! `images/http` and `images/counter`: run by the harness, shipped to a Xen host, and copied to a folder of its own.
 
 use crate::common::{harness, repository, run};
 use crate::machine::shared;
 use crate::stage6::{connect, forwarded, in_dom0};
+use crate::stage7::tool as fat_tool;
 use harness::course::FIRST_MAC;
+use harness::prerequisites;
+use harness::ui::Ui;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -130,6 +133,23 @@ fn a_copy_elsewhere_is_an_application_of_its_own() {
     let bytes = std::fs::read(image).unwrap();
     let holds = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
     assert!(holds("Stardust") && !holds(repository().to_str().unwrap()), "it names this machine's folders");
+}
+
+#[test]
+fn an_application_finds_what_it_left_on_its_disk() {
+    prerequisites::fat_tools(&Ui::new()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let disk = folder.path().join("disk.img");
+    std::fs::write(&disk, vec![0; 4 << 20]).unwrap();
+    let boot = || run(repository(), &["run", "counter", "--disk", disk.to_str().unwrap()]);
+    let ended = boot().with(3);
+    assert!(ended.stdout.contains("error: there is no sound file system"), "{}", ended.stdout);
+    fat_tool("mkfs.vfat", &[disk.to_str().unwrap()]);
+    for boots in 1..=2 {
+        let ended = boot().with(0);
+        assert!(ended.stdout.contains(&format!("\nboots: {boots}\r\n")), "{}", ended.stdout);
+    }
+    assert_eq!(fat_tool("mtype", &["-i", disk.to_str().unwrap(), "::boots.txt"]), b"2\n");
 }
 
 #[test]

@@ -21,6 +21,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use console::boot_info::CommandLine;
+use console::options::{Key, Values};
 use xenbus::frontend::{self, Details, Device, DeviceError, Driver, Kind};
 use xenbus::state::Style;
 
@@ -39,6 +40,18 @@ const MOST_SEGMENTS: u64 = 64;
 const ORDER: u64 = 2;
 /// Bits of `info`: the disk is read-only (`VDISK_READONLY`).
 const READ_ONLY: u64 = 4;
+
+const ON_OFF: Values = Values::OneOf(&["on", "off"]);
+
+/// What the command line may say about disks.
+pub const KEYS: &[Key] = &[
+    Key { name: "disk-persistent", values: ON_OFF },
+    Key { name: "disk-indirect", values: ON_OFF },
+    Key { name: "disk-flush", values: ON_OFF },
+    Key { name: "disk-discard", values: ON_OFF },
+    Key { name: "disk-ring-order", values: Values::Number },
+    Key { name: "disk-queues", values: Values::Number },
+];
 
 /// What the command line allows.
 #[derive(Clone, Copy, Debug)]

@@ -58,6 +58,12 @@ impl fmt::Display for FileError {
 
 impl core::error::Error for FileError {}
 
+impl From<DiskError> for FileError {
+    fn from(error: DiskError) -> Self {
+        Self::Disk(error)
+    }
+}
+
 /// What a directory tells about one of its files.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Entry {

@@ -54,6 +54,7 @@ mod cache;
 
 pub use console;
 pub use demo::DEMOS;
+pub use driver::KEYS;
 
 use console::boot_info::CommandLine;
 use console::{Boot, Entry, println};

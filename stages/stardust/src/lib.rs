@@ -10,6 +10,7 @@
 //! | doing several things | [`thread`], [`sync`] between threads, [`executor`] for async tasks |
 //! | time | [`time`] |
 //! | the network | [`net`] |
+//! | disks and files | [`disk`], [`files`] |
 //! | the toolstack | [`xenstore`], [`power`] |
 //! | memory | `alloc`, whose allocator is the kernel's |
 //!
@@ -45,6 +46,22 @@ pub use program::Outcome;
 pub use program::{__console, __run};
 pub use threads::{executor, sync, thread};
 pub use xenbus::store as xenstore;
+
+/// Disks: bytes at any offset of those that the guest has.
+pub mod disk {
+    pub use blkfront::cached::CachedDisk;
+    pub use blkfront::disk::Disk;
+    pub use blkfront::disks::{configured, list};
+    pub use blkfront::error::DiskError;
+}
+
+/// Files: on a disk, or in memory.
+pub mod files {
+    pub use blkfront::date::Date;
+    pub use blkfront::fat::Fat;
+    pub use blkfront::files::{Entry, FileError, Files};
+    pub use blkfront::ram_files::RamFiles;
+}
 
 /// What time it is, and how long something takes.
 pub mod time {

@@ -13,7 +13,7 @@ pub use console as __console;
 /// The name is told on the console. The function takes nothing, and returns nothing or a `Result<(), E>` whose error can
 /// be shown. It runs as the first thread, on a stack of 128 KiB.
 ///
-/// What the application understands on its command line, besides the keys of the log and of the network, stands behind it,
+/// What the application understands on its command line, besides the keys of the log, the network and disks, stands behind it,
 /// so that mistakes can be named: `stardust::main!("name", main, KEYS)` with a slice of [`Key`](crate::options::Key)s.
 #[cfg(guest)]
 #[macro_export]
@@ -38,7 +38,7 @@ macro_rules! main {
 /// The name is told on the console. The function takes nothing, and returns nothing or a `Result<(), E>` whose error can
 /// be shown. It runs as the first thread, on a stack of 128 KiB.
 ///
-/// What the application understands on its command line, besides the keys of the log and of the network, stands behind it,
+/// What the application understands on its command line, besides the keys of the log, the network and disks, stands behind it,
 /// so that mistakes can be named: `stardust::main!("name", main, KEYS)` with a slice of [`Key`](crate::options::Key)s.
 // A program of this machine, which says what it is instead.
 #[cfg(not(guest))]
@@ -87,8 +87,8 @@ impl<E: fmt::Display> Outcome for Result<(), E> {
 #[doc(hidden)]
 pub fn __run<T: Outcome>(entry: &console::Entry, keys: &[console::options::Key], main: fn() -> T) {
     use console::options;
-    let boot = netfront::boot(entry);
-    options::review(boot.command_line, &[], &[options::KEYS, netfront::net::config::KEYS, keys]);
+    let boot = blkfront::boot(entry);
+    options::review(boot.command_line, &[], &[options::KEYS, netfront::net::config::KEYS, blkfront::KEYS, keys]);
     if !main().tell() {
         console::power::crash();
     }
