@@ -1,7 +1,7 @@
 //! Results for people: one line a check, and for what went wrong what to look at and what to do next.
 
 use super::results::{CheckResult, ExerciseResult, HostTests, Results, Status, Totals};
-use crate::course::{Exercise, Stage};
+use crate::course::Stage;
 use crate::progress::{Next, State};
 use std::fmt::Write;
 use std::path::Path;
@@ -78,7 +78,7 @@ pub fn human(results: &Results, stage: &Stage, root: &Path, style: Style, open: 
         exercise_block(&mut text, exercise, stage, root, style);
     }
     if let Some(whole) = &results.integration {
-        check_block(&mut text, whole, None, style);
+        check_block(&mut text, whole, style);
     }
     let seconds = Duration(results.ms);
     let Totals { points, max } = results.totals;
@@ -135,16 +135,18 @@ fn exercise_block(text: &mut String, exercise: &ExerciseResult, stage: &Stage, r
             let _ = writeln!(text, "{} {message}", word(exercise.status, style));
         }
         for check in exercise.checks.iter().filter(|check| !check.wrong.is_empty() || check.message.is_some()) {
-            check_block(text, check, None, style);
+            check_block(text, check, style);
         }
     } else {
-        let manifest = stage.lab.exercises.iter().find(|known| known.id == exercise.id);
         for check in &exercise.checks {
-            check_block(text, check, manifest, style);
+            check_block(text, check, style);
         }
     }
     if !matches!(exercise.status, Status::Pass | Status::Blocked | Status::Infra) {
         let _ = writeln!(text, "     file      {}", style.link(root, &exercise.file, exercise.line));
+        if let Some(known) = stage.lab.exercises.iter().find(|known| known.id == exercise.id) {
+            let _ = writeln!(text, "     book      {}", known.book);
+        }
     }
 }
 
@@ -158,7 +160,7 @@ fn word(status: Status, style: Style) -> String {
     style.status(status, plain)
 }
 
-fn check_block(text: &mut String, check: &CheckResult, exercise: Option<&Exercise>, style: Style) {
+fn check_block(text: &mut String, check: &CheckResult, style: Style) {
     let reason = match check.status {
         Status::Pass | Status::Fail => String::new(),
         status => format!(" [{}]", status.word()),
@@ -178,9 +180,6 @@ fn check_block(text: &mut String, check: &CheckResult, exercise: Option<&Exercis
     if matches!(check.status, Status::Fail | Status::Crash | Status::Timeout) {
         for line in &check.console {
             let _ = writeln!(text, "     {}", style.faint(&format!("console   | {line}")));
-        }
-        if let Some(exercise) = exercise {
-            let _ = writeln!(text, "     book      {}", exercise.book);
         }
     }
 }
