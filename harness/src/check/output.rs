@@ -93,7 +93,7 @@ pub fn reasons(check: &CheckResult, exercise: Option<&ExerciseResult>) -> String
 }
 
 /// A text without the colours in which rustc paints its words for a terminal.
-fn without_colour(text: &str) -> String {
+pub fn without_colour(text: &str) -> String {
     let mut pieces = text.split("\x1b[");
     let first = pieces.next().unwrap_or_default().to_owned();
     let rest = pieces.map(|piece| piece.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';'));

@@ -82,7 +82,9 @@ pub fn human(results: &Results, stage: &Stage, root: &Path, style: Style, open: 
     }
     let seconds = Duration(results.ms);
     let Totals { points, max } = results.totals;
-    let total = if results.mode != "solution" {
+    let total = if results.stopped_by_host_tests() {
+        "not booted, so no points were given (`--keep-going` boots in spite of a failed host test)".to_owned()
+    } else if results.mode != "solution" {
         format!("{points} of {max} points")
     } else if results.exit() == 0 {
         "the reference passes all checks".to_owned()
@@ -187,9 +189,22 @@ fn check_block(text: &mut String, check: &CheckResult, style: Style) {
 fn next(results: &Results, stage: &Stage, open: Option<Next>) -> String {
     let selector = format!("stage{}", stage.number);
     let solution = if results.mode == "solution" { " --solution" } else { "" };
-    let failing = results.host_tests.as_ref().is_some_and(|tests| tests.status != Status::Pass);
+    let failed = results.host_tests.as_ref().filter(|tests| tests.status != Status::Pass);
+    let mend = |tests: &HostTests| {
+        let mut owners = tests.failed.iter().filter_map(|failed| stage.exercise(failed.exercise.as_deref()?).ok());
+        match owners.next() {
+            Some(exercise) => {
+                let file = stage.exercise_path(exercise);
+                format!("edit {}, then `cargo harness check {}{solution}`", file.display(), exercise.id)
+            }
+            None => format!("mend the failed host test, then `cargo harness check {selector}{solution}`"),
+        }
+    };
+    match (results.first_wrong(), failed) {
+        (wrong, Some(tests)) if wrong.is_none() || results.log.is_none() => return mend(tests),
+        _ => {}
+    }
     match results.first_wrong() {
-        None if failing => format!("mend the failed host test, then `cargo harness check {selector}{solution}`"),
         None if results.integration.as_ref().is_some_and(|whole| whole.status != Status::Pass) => {
             format!("compare the console with the expected one, then `cargo harness run {selector}{solution}`")
         }

@@ -193,6 +193,9 @@ pub struct HostTests {
 pub struct FailedTest {
     /// Its path.
     pub name: String,
+    /// The exercise that it is about, where it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exercise: Option<String>,
     /// What it printed.
     pub message: String,
 }
@@ -235,6 +238,11 @@ impl Results {
         let all: Vec<u8> = checks.map(|check| check.status).chain(tests).map(Status::exit).collect();
         // In this order: a fault of the harness makes the rest moot, then what kept the work from running.
         [70, 4, 2, 3, 1].into_iter().find(|status| all.contains(status)).unwrap_or(0)
+    }
+
+    /// Whether a failed host test kept the guest from being booted: then nothing is known about points.
+    pub fn stopped_by_host_tests(&self) -> bool {
+        self.log.is_none() && self.host_tests.as_ref().is_some_and(|tests| tests.status != Status::Pass)
     }
 
     /// The first thing that is not right, which is what a student mends next.

@@ -50,6 +50,9 @@ const PROFILE: [&str; 7] = [
     "profile.guest.overflow-checks=true",
 ];
 
+/// How long a build may take before something must be wrong, on the reference machine: one from nothing takes a minute.
+pub const LONGEST_BUILD: Duration = Duration::from_secs(15 * 60);
+
 /// What to build.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -65,7 +68,7 @@ pub struct Request {
     pub target_dir: Option<PathBuf>,
     /// Whether rustc's messages may have colour.
     pub color: bool,
-    /// How long it may take before something must be wrong.
+    /// How long it may take.
     pub deadline: Duration,
     /// The cage that the compiler works in, where it is given files of somebody else.
     pub sandbox: Option<Sandbox>,
@@ -81,7 +84,7 @@ impl Request {
             features: Vec::new(),
             target_dir: None,
             color: false,
-            deadline: Duration::from_secs(15 * 60),
+            deadline: LONGEST_BUILD,
             sandbox: None,
         }
     }

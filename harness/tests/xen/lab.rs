@@ -78,6 +78,52 @@ fn a_wrong_answer_is_shown_with_what_was_expected() {
 }
 
 #[test]
+fn a_failed_host_test_stops_its_own_exercise_and_no_other() {
+    let lab = Lab::solved();
+    lab.change("ring.rs", "OUT_SIZE.saturating_sub(used)", "(OUT_SIZE + 1).saturating_sub(used)");
+    assert_report!("report-host-test", lab.run(&["check", "stage1", "--seed", "7"]).with(1));
+    let alone = lab.run(&["check", "1a", "--seed", "7"]).with(1).stdout;
+    assert!(alone.contains("FAIL host tests: 4 passed, 1 failed") && !alone.contains("1b"), "{alone}");
+    let other = lab.run(&["check", "1b"]).with(0).stdout;
+    assert!(other.contains("ok   host tests: 5 passed") && other.contains("30 of 30 points"), "{other}");
+}
+
+#[test]
+fn waiting_for_another_cargo_is_no_slowness_of_the_tests() {
+    let lab = Lab::solved();
+    lab.change("ring.rs", "OUT_SIZE.saturating_sub(used)", "(OUT_SIZE + 1).saturating_sub(used)");
+    lab.run(&["check", "1a"]).with(1);
+    let file = std::fs::File::open(lab.root().join("target/host/debug/.cargo-lock")).unwrap();
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let free = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_secs(8));
+        drop(file);
+    });
+    // The tests have 6 seconds, and what is wrong is found before anything is booted.
+    let said = lab.run(&["check", "1a", "--timeout-scale", "0.1"]).with(1).stdout;
+    assert!(said.contains("FAIL host tests: 4 passed, 1 failed"), "{said}");
+    free.join().unwrap();
+}
+
+#[test]
+fn a_host_test_that_takes_the_process_along_has_failed() {
+    let lab = Lab::solved();
+    lab.change(
+        "start_info.rs",
+        "pub fn next_token(",
+        "pub fn endless(n: u64) -> u64 {\n    core::hint::black_box(n) + endless(n + 1)\n}\n\npub fn next_token(",
+    );
+    lab.change(
+        "start_info.rs",
+        "let page: &[u8; START_INFO_SIZE] = page",
+        "endless(page.len() as u64);\n    let page: &[u8; START_INFO_SIZE] = page",
+    );
+    let said = lab.run(&["check", "stage1"]).with(3).stdout;
+    assert!(said.contains("has overflowed its stack") && said.contains("     tests::start_info::"), "{said}");
+    assert!(said.contains("then `cargo harness check 1b`"), "{said}");
+}
+
+#[test]
 fn a_panic_costs_its_own_exercise_and_names_its_line() {
     let lab = Lab::solved();
     lab.change(
