@@ -2,9 +2,8 @@
 
 use super::results::Results;
 use super::seal::Key;
-use super::{Bench, Request, blank, expect, judge, live, session, stages, xen};
+use super::{Bench, Request, blank, judge, live, session, xen};
 use crate::app::App;
-use crate::course::Stage;
 use crate::error::{Context, Result};
 use crate::guest::Guest;
 use crate::guest::symbolize::Symbolizer;
@@ -15,12 +14,6 @@ pub fn boot_anew(bench: &mut Bench, request: &Request, guest: &Guest) -> Result<
     let mut results = blank(bench.app, request);
     boot(bench, request, &mut results, guest)?;
     Ok(results)
-}
-
-/// Everything that the checks of a stage expect for this seed, to tell whether they have changed.
-pub fn expectations(stage: &Stage, seed: u64) -> String {
-    let checks = stage.lab.exercises.iter().flat_map(|exercise| &exercise.checks);
-    checks.map(|check| format!("{:?}", stages::expected(&check.id, seed, &expect::Facts::default()))).collect()
 }
 
 /// Boots it, and fills in the verdicts.

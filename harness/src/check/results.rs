@@ -233,11 +233,20 @@ impl Results {
 
     /// The process's exit status: the gravest thing that happened.
     pub fn exit(&self) -> u8 {
-        let checks = self.exercises.iter().flat_map(|exercise| &exercise.checks).chain(&self.integration);
         let tests = self.host_tests.iter().map(|tests| tests.status);
-        let all: Vec<u8> = checks.map(|check| check.status).chain(tests).map(Status::exit).collect();
+        let all: Vec<u8> = self.checks().map(|check| check.status).chain(tests).map(Status::exit).collect();
         // In this order: a fault of the harness makes the rest moot, then what kept the work from running.
         [70, 4, 2, 3, 1].into_iter().find(|status| all.contains(status)).unwrap_or(0)
+    }
+
+    /// Every check of the booted guest.
+    pub fn checks(&self) -> impl Iterator<Item = &CheckResult> {
+        self.exercises.iter().flat_map(|exercise| &exercise.checks).chain(&self.integration)
+    }
+
+    /// Whether time was short for a check, which on a busy machine may say nothing about it.
+    pub fn ran_out_of_time(&self) -> bool {
+        self.checks().any(|check| check.status == Status::Timeout)
     }
 
     /// Whether a failed host test kept the guest from being booted: then nothing is known about points.

@@ -10,7 +10,8 @@ use std::path::PathBuf;
     cargo harness grade submissions/ --out grades --hidden ~/hidden\n\n\
     A folder holds an entry a student, a zip of `harness submit` or a folder, called as the student. A roster is CSV\n\
     with a heading and the columns `student` and `submission`. Only exercise files are taken.\n\
-    The same command again, also after Ctrl-C, marks only what is not marked yet or has changed.\n\
+    The same command again, also after Ctrl-C, marks only what is not marked yet or has changed;\n\
+    with a larger --timeout-scale also what ran out of time.\n\
     Exit status: 0 all are graded, whatever their points; 1 some were refused; 70 the machine failed for some.")]
 pub struct Grade {
     /// The class: a folder of submissions, or a roster.

@@ -160,7 +160,7 @@ impl Class<'_> {
     /// The mark of a submission: the one that is known, or a new one.
     fn submission(&self, bench: &mut Bench, entry: &Entry, submission: &Submission, seed: u64) -> Outcome {
         let key = key::submission(&self.key, self.stage, submission, seed);
-        if let Some(results) = self.folder.known(&entry.student, &key) {
+        if let Some(results) = self.folder.known(&entry.student, &key, bench.scale) {
             return Outcome::Marked(Box::new(results));
         }
         let request = self.request(&entry.student, seed);
@@ -172,13 +172,13 @@ impl Class<'_> {
         });
         let Outcome::Marked(mut results) = outcome else { return outcome };
         // Time may have been short because others took it.
-        if ran_out_of_time(&results)
+        if results.ran_out_of_time()
             && let Outcome::Marked(again) = attempt(bench, &request, submission)
             && again.totals.points > results.totals.points
         {
             results = again;
         }
-        let kept = self.keep(entry, &key, &mut results);
+        let kept = self.keep(entry, &key, bench.scale, &mut results);
         kept.map_or_else(|error| Outcome::Infra(error.to_string()), |()| Outcome::Marked(results))
     }
 
@@ -192,7 +192,9 @@ impl Class<'_> {
         }
     }
 
-    fn keep(&self, entry: &Entry, key: &str, results: &mut Results) -> Result<()> {
+    fn keep(&self, entry: &Entry, key: &str, scale: f64, results: &mut Results) -> Result<()> {
+        // Asked now: of a hidden check it is not told.
+        let short_at = results.ran_out_of_time().then_some(scale);
         if self.hidden.is_some() {
             self.folder.keep_all(&entry.student, results)?;
         }
@@ -200,7 +202,7 @@ impl Class<'_> {
         // The console is the instructor's: it may say what a hidden check did.
         results.log = None;
         write::report(&self.folder, self.stage, &self.app.course.root, &entry.student, results)?;
-        self.folder.keep(&entry.student, key, results)
+        self.folder.keep(&entry.student, key, short_at, results)
     }
 
     /// Hidden checks that the references do not pass would fail everybody.
@@ -260,14 +262,8 @@ fn attempt(bench: &mut Bench, request: &Request, submission: &Submission) -> Out
 
 /// Why the test host did not get to the end of a submission.
 fn infra(results: &Results) -> Option<String> {
-    let checks = results.exercises.iter().flat_map(|exercise| &exercise.checks).chain(&results.integration);
-    let lost = checks.into_iter().find(|check| check.status == Status::Infra)?;
+    let lost = results.checks().find(|check| check.status == Status::Infra)?;
     Some(lost.message.clone().unwrap_or_else(|| "the test host failed".to_owned()))
-}
-
-fn ran_out_of_time(results: &Results) -> bool {
-    let checks = results.exercises.iter().flat_map(|exercise| &exercise.checks).chain(&results.integration);
-    checks.into_iter().any(|check| check.status == Status::Timeout)
 }
 
 fn line(graded: &Graded) -> String {
