@@ -45,7 +45,7 @@ pub fn run(
     command.args(["--test-threads", "1", "--format", "pretty", "--color", "never"]);
     // A backtrace of this machine's standard library says nothing about the exercise.
     command.env("RUST_BACKTRACE", "0");
-    let finished = process::run(&mut command, running)?;
+    let finished = process::run(command, running)?;
     let mut tests = judge(&finished, running);
     for test in &mut tests.failed {
         test.exercise = owner(stage, &test.name).map(|exercise| exercise.id.clone());
@@ -64,7 +64,7 @@ fn build(
     cargo
         .args(["test", "--no-run", "--quiet", "--package", &stage.package, "--lib", "--target-dir", "target/host"])
         .args(["--features", &features.join(","), "--message-format", "json-render-diagnostics"]);
-    let finished = process::run(&mut cargo, limit)?;
+    let finished = process::run(cargo, limit)?;
     if finished.status.is_none() {
         let text = format!("the host tests did not finish compiling within {} s", limit.as_secs());
         return Err(Error::new(Kind::Build, text).next("look for a loop in a `const` that never ends"));

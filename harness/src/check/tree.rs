@@ -128,7 +128,8 @@ impl Tree {
         let vendor = |flags: &[&str]| {
             let mut cargo = toolchain::cargo(&self.checkout);
             cargo.args(["vendor", "--manifest-path"]).arg(self.root.join("Cargo.toml"));
-            process::run(cargo.args(flags).arg(self.root.join("vendor")), Duration::from_secs(600))
+            cargo.args(flags).arg(self.root.join("vendor"));
+            process::run(cargo, Duration::from_secs(600))
         };
         let mut done = vendor(&["--offline"])?;
         if !done.success() {

@@ -1,6 +1,6 @@
 //! The harness's own faults: what it says and leaves behind when the machine lets it down.
 
-use crate::common::{Ended, harness, repository, run};
+use crate::common::{Ended, Lab, harness, repository, run};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::Read;
@@ -29,11 +29,46 @@ fn hanging() -> (Child, u32) {
 
 /// The QEMU that a process started, whichever of its threads did.
 pub fn qemu_of(parent: u32) -> Option<u32> {
+    child_of(parent, "qemu")
+}
+
+/// The child of a process whose program's name begins like this.
+fn child_of(parent: u32, name: &str) -> Option<u32> {
     let threads = fs::read_dir(format!("/proc/{parent}/task")).ok()?;
     let children = threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
     let pids: Vec<u32> = children.flat_map(|list| list.split(' ').flat_map(str::parse).collect::<Vec<u32>>()).collect();
     pids.into_iter()
-        .find(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.starts_with("qemu")))
+        .find(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.starts_with(name)))
+}
+
+/// A check whose host tests never end, and the process that they are in.
+fn looping(lab: &Lab) -> (Child, u32) {
+    lab.change("ring.rs", "    ring.publish(next);", "    while ring.producer() != next {}\n    ring.publish(next);");
+    let mut child =
+        harness(lab.root(), &["check", "1a"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let since = Instant::now();
+    loop {
+        // Named after the library that is tested.
+        if let Some(tests) = child_of(child.id(), "console-") {
+            return (child, tests);
+        }
+        assert!(child.try_wait().unwrap().is_none() && since.elapsed() < Duration::from_secs(120), "no test was run");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_loop_in_a_host_test_ends_with_the_harness() {
+    let lab = Lab::solved();
+    let (child, tests) = looping(&lab);
+    send(child.id(), Signal::INT);
+    end(child).with(130);
+    gone_soon(tests);
+    lab.solve("ring.rs");
+    let (mut child, tests) = looping(&lab);
+    send(child.id(), Signal::KILL);
+    child.wait().unwrap();
+    gone_soon(tests);
 }
 
 fn send(pid: u32, signal: Signal) {
@@ -45,7 +80,7 @@ fn gone_soon(pid: u32) {
     let since = Instant::now();
     // A process that has ended and waits to be collected by whoever adopted it has no command line any more.
     while fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty()) {
-        assert!(since.elapsed() < Duration::from_secs(20), "QEMU {pid} outlives the harness");
+        assert!(since.elapsed() < Duration::from_secs(20), "{pid} outlives the harness");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
