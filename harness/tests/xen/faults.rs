@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+const HANG: [&str; 5] = ["run", "stage1", "--solution", "--cmdline", "app=hang"];
+
 /// A guest that does nothing for ever, and the QEMU that it runs in.
-fn hanging() -> (Child, u32) {
-    let mut child = harness(repository(), &["run", "stage1", "--solution", "--cmdline", "app=hang"])
+pub fn hanging(arguments: &[&str]) -> (Child, u32) {
+    let mut child = harness(repository(), arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -108,7 +110,7 @@ fn without_qemu_the_one_command_to_type_is_printed() {
 
 #[test]
 fn a_qemu_that_dies_is_a_fault_of_the_host_not_of_the_guest() {
-    let (child, qemu) = hanging();
+    let (child, qemu) = hanging(&HANG);
     send(qemu, Signal::KILL);
     let said = end(child).with(70).stderr;
     assert!(said.contains("QEMU"), "{said}");
@@ -116,7 +118,7 @@ fn a_qemu_that_dies_is_a_fault_of_the_host_not_of_the_guest() {
 
 #[test]
 fn qemu_dies_with_the_harness_even_when_that_is_killed() {
-    let (mut child, qemu) = hanging();
+    let (mut child, qemu) = hanging(&HANG);
     send(child.id(), Signal::KILL);
     child.wait().unwrap();
     gone_soon(qemu);
@@ -124,7 +126,7 @@ fn qemu_dies_with_the_harness_even_when_that_is_killed() {
 
 #[test]
 fn an_interrupt_ends_everything_with_status_130() {
-    let (child, qemu) = hanging();
+    let (child, qemu) = hanging(&HANG);
     send(child.id(), Signal::INT);
     end(child).with(130);
     gone_soon(qemu);
