@@ -110,7 +110,7 @@ fn stage<'a>(app: &'a App, arguments: &cli::Grade, entries: &[Entry]) -> Result<
             }
         };
     }
-    let submissions = entries.iter().filter_map(|entry| entry.submission.as_ref());
+    let submissions = entries.iter().flat_map(|entry| &entry.submissions);
     let stages = &app.course.stages;
     let mut found = submissions.filter_map(|path| stages.iter().find(|stage| Submission::read(path, stage).is_ok()));
     let unknown = || Error::usage("no submission says which stage it is for").next("name it: `--stage stage1`");
@@ -144,15 +144,23 @@ impl Class<'_> {
 
     fn one(&self, bench: &mut Bench, entry: Entry) -> Graded {
         let seed = key::seed(self.seed, &entry.student);
-        let outcome = match &entry.submission {
-            None => Outcome::Missing,
-            Some(path) if !path.exists() && !path.is_symlink() => {
+        let outcome = match &entry.submissions[..] {
+            [] => Outcome::Missing,
+            [path] if !path.exists() && !path.is_symlink() => {
                 Outcome::Refused(format!("there is no submission at {}", path.display()))
             }
-            Some(path) => match Submission::read(path, self.stage) {
+            [path] => match Submission::read(path, self.stage) {
                 Ok(submission) => self.submission(bench, &entry, &submission, seed),
                 Err(error) => Outcome::Refused(error.message),
             },
+            several => {
+                let names = several.iter().map(|path| entries::escaped(path.file_name().unwrap_or_default()));
+                let names: Vec<String> = names.collect();
+                Outcome::Refused(format!(
+                    "there are several submissions: {}; keep the one that counts",
+                    names.join(", ")
+                ))
+            }
         };
         Graded { entry, seed, outcome }
     }
