@@ -163,7 +163,7 @@ fn an_entry_that_may_not_be_read_is_refused_and_the_rest_graded() {
     class.put("locked.zip", &[]);
     fs::create_dir(class.submissions().join("shut")).unwrap();
     for locked in ["locked.zip", "shut"] {
-        fs::set_permissions(class.submissions().join(locked), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(class.submissions().join(locked), fs::Permissions::from_mode(0o0)).unwrap();
     }
     let arguments = class.arguments(&class.submissions(), &["--stage", "stage1"]);
     let mut command = harness(repository(), &arguments.iter().map(String::as_str).collect::<Vec<_>>());
