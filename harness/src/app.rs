@@ -84,8 +84,11 @@ impl App {
     }
 }
 
+/// Where the cache keeps the factor.
+pub const FACTOR: &str = "machine-factor";
+
 fn factor_file(cache: &Path) -> PathBuf {
-    cache.join("machine-factor")
+    cache.join(FACTOR)
 }
 
 /// The factor that the doctor measured on this machine.

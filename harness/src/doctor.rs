@@ -33,7 +33,7 @@ pub fn command(app: &App, arguments: &cli::Doctor) -> Result<u8> {
     }
     line("cache", app.cache.display())?;
     line("free disk", free_space(app))?;
-    let ready = !host::describe(&app.cache)?.is_empty();
+    let ready = host::is_built(&app.cache, &app.host_options());
     line("test host", if ready { "built" } else { "not built yet" })?;
     let as_given = given_files(app)?;
     if missing {

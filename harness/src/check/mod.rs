@@ -53,6 +53,7 @@ use results::{CheckResult, ExerciseResult, Results, Status, Totals};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use submission::Submission;
+pub(crate) use tree::COPIES;
 
 /// How long a stage's host tests may take together, on the reference machine: they take a second.
 const LONGEST_TEST: Duration = Duration::from_secs(60);
