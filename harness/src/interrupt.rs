@@ -37,9 +37,7 @@ pub fn watch() {
             }
             // Before what they may be writing is removed.
             pending.groups.iter().for_each(|group| kill(*group));
-            for path in &pending.unfinished {
-                let _ = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
-            }
+            pending.unfinished.iter().for_each(|path| remove(path));
             crate::ui::tell("\ninterrupted");
             std::process::exit(128 + signal);
         }
@@ -49,6 +47,22 @@ pub fn watch() {
 /// Remembers how the terminal was, to put it back; `None` when that is done.
 pub fn restores_terminal(before: Option<Termios>) {
     pending().terminal = before;
+}
+
+/// Waits for the process's end if a signal is ending it: what goes wrong meanwhile is the signal's doing.
+pub fn settle() {
+    drop(pending());
+}
+
+fn remove(path: &Path) {
+    // Whoever fills it goes on until the process ends, so a folder may not be empty at the first try.
+    for _ in 0..100 {
+        let removed = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+        if removed.is_ok() || !path.exists() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
 }
 
 fn kill(group: Pid) {

@@ -15,6 +15,7 @@ use crate::cache::Lock;
 use crate::check::results::{Results, Status};
 use crate::course::Stage;
 use crate::error::{Context, Error, Result};
+use crate::interrupt::Unfinished;
 use crate::ui::Ui;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -104,6 +105,7 @@ impl Progress {
         let folder = path.parent().unwrap_or(Path::new("."));
         // On the disk before it takes the old one's place: a power cut leaves one of the two, whole.
         let mut file = tempfile::NamedTempFile::new_in(folder).on("write in", folder)?;
+        let _unfinished = Unfinished::new(file.path());
         file.write_all(format!("{HEADING}{text}").as_bytes()).on("write", path)?;
         file.as_file().sync_all().on("write", path)?;
         file.persist(path).map_err(|error| error.error).on("replace", path)?;

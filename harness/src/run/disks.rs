@@ -6,6 +6,7 @@
 
 use super::NAME;
 use crate::error::{Context, Error, Result};
+use crate::interrupt::Unfinished;
 use crate::machine::{CHUNK, Disk, Machine};
 use rustix::fs::{Access, access};
 use std::fs::{self, File};
@@ -97,6 +98,7 @@ fn fetch(machine: &Machine, disk: &Disk, bytes: u64, path: &Path) -> Result<()> 
     let before = fs::metadata(path).on("look at", path)?;
     let folder = path.parent().unwrap_or(Path::new("/"));
     let mut beside = tempfile::NamedTempFile::new_in(folder).on("write in", folder)?;
+    let _unfinished = Unfinished::new(beside.path());
     let mut offset = 0;
     while offset < bytes {
         let part = machine.agent().get_part(&disk.path, offset, (bytes - offset).min(CHUNK as u64) as u32)?;

@@ -132,6 +132,35 @@ fn an_interrupt_ends_everything_with_status_130() {
     gone_soon(qemu);
 }
 
+/// The command ends in good order at a signal that comes `later` than it begins to fill something in `folder`.
+#[track_caller]
+fn leaves_nothing(arguments: &[&str], folder: &Path, later: Duration) {
+    let mut child = harness(repository(), arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let since = Instant::now();
+    while fs::read_dir(folder).unwrap().next().is_none() {
+        assert!(child.try_wait().unwrap().is_none() && since.elapsed() < Duration::from_secs(60), "it makes nothing");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    std::thread::sleep(later);
+    send(child.id(), Signal::INT);
+    end(child).with(130);
+    let left: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn an_interrupt_leaves_nothing_half_made_in_the_users_folders() {
+    let folder = empty_cache();
+    let place = |name: &str| folder.path().join(name).display().to_string();
+    run(repository(), &["host", "build"]).with(0);
+    leaves_nothing(&["host", "export", &place("host")], folder.path(), Duration::ZERO);
+    // While files are copied, and while what was copied is compiled.
+    for later in [0, 20, 3000] {
+        let arguments = ["handout", "--release", "1", "--out", &place("class")];
+        leaves_nothing(&arguments, folder.path(), Duration::from_millis(later));
+    }
+}
+
 #[test]
 fn a_cache_that_cannot_be_used_is_named() {
     let file = tempfile::NamedTempFile::new().unwrap();
