@@ -160,6 +160,7 @@ fn look(
         keep_going: true,
         host_tests: false,
         submission: Some(&submission),
+        log: format!(".harness/verify-stage{}.log", stage.number).into(),
         ..Request::new(stage, Work { references, ..Work::on_references(&bench.app.course, stage) })
     };
     let mut sources: Vec<&str> = case.given.iter().flat_map(|(id, text)| [id.as_str(), text]).collect();
