@@ -7,9 +7,7 @@ use crate::app::App;
 use crate::error::{Context, Result};
 use crate::guest::Guest;
 use crate::guest::symbolize::Symbolizer;
-use crate::interrupt::Unfinished;
-use std::io::Write;
-use std::path::Path;
+use crate::whole;
 use std::time::{Duration, Instant};
 
 /// The verdicts on a guest, from its boot alone.
@@ -80,12 +78,6 @@ fn plan(request: &Request, scale: f64) -> Result<session::Plan> {
 }
 
 fn save_log(app: &App, request: &Request, outcome: &session::Outcome) -> Result<()> {
-    let path = app.course.root.join(&request.log);
-    let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).on("make", folder)?;
     // Whole at any moment: another check of the stage may be writing or reading it.
-    let mut making = tempfile::NamedTempFile::new_in(folder).on("write in", folder)?;
-    let _unfinished = Unfinished::new(making.path());
-    making.write_all((outcome.log.join("\n") + "\n").as_bytes()).on("write", &path)?;
-    making.persist(&path).map(drop).map_err(|error| error.error).on("put in place", &path)
+    whole::write(&app.course.root.join(&request.log), outcome.log.join("\n") + "\n")
 }

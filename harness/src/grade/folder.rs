@@ -12,6 +12,7 @@
 use crate::cache::Lock;
 use crate::check::results::Results;
 use crate::error::{Context, Error, Result};
+use crate::whole;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -86,13 +87,7 @@ impl Folder {
 
     /// Writes a file of the class.
     pub fn write(&self, name: &str, text: &str) -> Result<()> {
-        let path = self.path.join(name);
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).on("make", folder)?;
-        }
-        let making = path.with_added_extension("making");
-        fs::write(&making, text).on("write", &making)?;
-        fs::rename(&making, &path).on("put in place", &path)
+        whole::write(&self.path.join(name), text)
     }
 }
 

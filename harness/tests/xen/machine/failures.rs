@@ -59,5 +59,5 @@ fn a_damaged_state_is_found_out_and_made_anew() {
     };
     let before = made();
     drop(start_in(cache.path()).unwrap());
-    assert_eq!((before.len() > 0, made()), (true, before));
+    assert_eq!((before.is_empty(), made()), (false, before));
 }
