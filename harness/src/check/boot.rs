@@ -35,6 +35,7 @@ pub(super) fn boot(bench: &mut Bench, request: &Request, results: &mut Results, 
     results.host.scale = scale;
     save_log(app, request, &outcome)?;
     results.log = Some(request.log.clone());
+    results.exercises.iter_mut().for_each(|exercise| exercise.log = Some(request.log.clone()));
     let symbols = Symbolizer::open(&guest.elf, &root)?;
     let snapshot = std::fs::read_to_string(app.course.root.join(live::snapshot_path(request.stage.number))).ok();
     let xen_log = if outcome.crashed_silently() { machine.settled_xen_log() } else { String::new() };

@@ -117,6 +117,8 @@ mod tests {
             file: PathBuf::new(),
             line: None,
             message: None,
+            log: None,
+            ms: 0,
             checks: checks.collect(),
         };
         result.settle();

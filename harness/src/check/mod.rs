@@ -139,7 +139,6 @@ impl<'a> Request<'a> {
 /// Runs `harness check` and returns the exit status.
 pub fn command(app: &App, arguments: &cli::Check) -> Result<u8> {
     let Selection { stage, exercise } = app.course.select(&arguments.selector)?;
-    rules::given::holds(&app.course.root)?;
     let only = arguments.only.as_deref().map(|id| stage.exercise(id)).transpose()?.or(exercise);
     let work = match (&arguments.from, arguments.whose.base) {
         // What was handed in is judged by itself, whatever is in this checkout.
@@ -153,16 +152,29 @@ pub fn command(app: &App, arguments: &cli::Check) -> Result<u8> {
         keep_going: arguments.keep_going,
         ..Request::new(stage, work)
     };
-    let results = match &arguments.from {
-        Some(path) => submission::check(app, &request, path)?,
-        None => {
-            let results = check(app, &request)?;
-            crate::progress::record(app, stage, &results);
-            results
+    // From here on the files say what became of the check, also where it doesn't come to its end.
+    let mut unmade = blank(app, &request);
+    unmade.fail(&Error::fault("the check has not ended: it is under way, or it was interrupted"));
+    output::write_files(app, stage, &unmade, &arguments.outputs)?;
+    let checked = rules::given::holds(&app.course.root).and_then(|()| match &arguments.from {
+        Some(path) => submission::check(app, &request, path),
+        None => check(app, &request),
+    });
+    match checked {
+        Ok(results) => {
+            if arguments.from.is_none() {
+                crate::progress::record(app, stage, &results);
+            }
+            output::write(app, stage, &results, &arguments.outputs)?;
+            Ok(results.exit())
         }
-    };
-    output::write(app, stage, &results, &arguments.outputs)?;
-    Ok(results.exit())
+        Err(error) => {
+            unmade.fail(&error);
+            let written = output::write_files(app, stage, &unmade, &arguments.outputs);
+            written.unwrap_or_else(|second| app.ui.note(&second.to_string()));
+            Err(error)
+        }
+    }
 }
 
 /// Checks a stage.
@@ -290,6 +302,8 @@ fn blank(app: &App, request: &Request) -> Results {
             file: if reference { solution } else { stage.exercise_path(exercise) },
             line: None,
             message: None,
+            log: None,
+            ms: 0,
             checks: checks.collect(),
         }
     });
@@ -300,6 +314,7 @@ fn blank(app: &App, request: &Request) -> Results {
         course: app.course.title.clone(),
         commit: app.commit(),
         toolchain: app.toolchain(),
+        error: None,
         host: results::Host::default(),
         stage: stage.package.clone(),
         mode: request.mode().to_owned(),

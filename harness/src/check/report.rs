@@ -82,7 +82,9 @@ pub fn human(results: &Results, stage: &Stage, root: &Path, style: Style, open: 
     }
     let seconds = Duration(results.ms);
     let Totals { points, max } = results.totals;
-    let total = if results.stopped_by_host_tests() {
+    let total = if let Some(error) = &results.error {
+        error.clone()
+    } else if results.stopped_by_host_tests() {
         "not booted, so no points were given (`--keep-going` boots in spite of a failed host test)".to_owned()
     } else if results.mode != "solution" {
         format!("{points} of {max} points")
@@ -97,7 +99,7 @@ pub fn human(results: &Results, stage: &Stage, root: &Path, style: Style, open: 
     if let Some(log) = &results.log {
         let _ = writeln!(text, "{}", style.faint(&format!("console: {}", log.display())));
     }
-    if results.mode != "submission" {
+    if results.mode != "submission" && results.error.is_none() {
         let _ = writeln!(text, "next: {}", next(results, stage, open));
     }
     text
@@ -129,7 +131,8 @@ fn exercise_block(text: &mut String, exercise: &ExerciseResult, stage: &Stage, r
     let heading = format!("{} {} ({points})", exercise.id, exercise.title);
     let _ = writeln!(text, "{}", style.strong(&heading));
     if exercise.isolated {
-        let _ = writeln!(text, "     as it does with the references of the other exercises, which is better");
+        let log = exercise.log.as_ref().map(|log| format!(" (console: {})", log.display())).unwrap_or_default();
+        let _ = writeln!(text, "     as it does with the references of the other exercises, which is better{log}");
     }
     if exercise.checks.iter().all(|check| check.status == exercise.status) && exercise.status != Status::Pass {
         // One reason for all of them: said once.
@@ -210,6 +213,11 @@ fn next(results: &Results, stage: &Stage, open: Option<Next>) -> String {
         }
         None if results.mode == "solution" => {
             format!("the set-up works; read labs/{}/lab.md, then `cargo harness check {selector}`", stage.package)
+        }
+        None if let Some(left) = results.exercises.iter().find(|exercise| exercise.reference) => {
+            let exercise = stage.exercise(&left.id).ok();
+            let file = exercise.map(|exercise| stage.exercise_path(exercise)).unwrap_or_default();
+            format!("edit {}, then `cargo harness check {}`", file.display(), left.id)
         }
         None if results.integration.is_none() => match open {
             Some(open) => open.to_string(),

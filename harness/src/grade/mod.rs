@@ -209,6 +209,7 @@ impl Class<'_> {
         conceal(results, self.arguments.after_due);
         // The console is the instructor's: it may say what a hidden check did.
         results.log = None;
+        results.exercises.iter_mut().for_each(|exercise| exercise.log = None);
         write::report(&self.folder, self.stage, &self.app.course.root, &entry.student, results)?;
         self.folder.keep(&entry.student, key, short_at, results)
     }

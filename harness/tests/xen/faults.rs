@@ -46,8 +46,8 @@ fn child_of(parent: u32, name: &str) -> Option<u32> {
 /// A check whose host tests never end, and the process that they are in.
 fn looping(lab: &Lab) -> (Child, u32) {
     lab.change("ring.rs", "    ring.publish(next);", "    while ring.producer() != next {}\n    ring.publish(next);");
-    let mut child =
-        harness(lab.root(), &["check", "1a"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let arguments = ["check", "1a", "--format", "json", "--out", "results.json"];
+    let mut child = harness(lab.root(), &arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let since = Instant::now();
     loop {
         // Named after the library that is tested.
@@ -66,6 +66,9 @@ fn a_loop_in_a_host_test_ends_with_the_harness() {
     send(child.id(), Signal::INT);
     end(child).with(130);
     gone_soon(tests);
+    let results = results(&lab.root().join("results.json"));
+    assert!(results["error"].as_str().unwrap().contains("it was interrupted"), "{results}");
+    assert_eq!(results["exercises"][0]["checks"][0]["status"], "infra");
     lab.solve("ring.rs");
     let (mut child, tests) = looping(&lab);
     send(child.id(), Signal::KILL);
@@ -96,16 +99,24 @@ fn empty_cache() -> tempfile::TempDir {
     tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
 }
 
+fn results(file: &Path) -> serde_json::Value {
+    serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap()
+}
+
 #[test]
-fn without_qemu_the_one_command_to_type_is_printed() {
-    let ended: Ended = harness(repository(), &["run", "stage1", "--solution"])
-        .env("PATH", "/nowhere")
-        .env("CARGO", "cargo")
-        .output()
-        .unwrap()
-        .into();
-    let said = ended.with(69).stderr;
-    assert!(said.contains("QEMU is not installed") && said.contains("next: "), "{said}");
+fn without_qemu_the_one_command_to_type_is_printed_and_written() {
+    let folder = tempfile::tempdir().unwrap();
+    // An apt that installs nothing, also for root.
+    std::os::unix::fs::symlink("/bin/true", folder.path().join("apt-get")).unwrap();
+    let file = folder.path().join("results.json");
+    let arguments = ["check", "stage1", "--solution", "--format", "json", "--out", file.to_str().unwrap()];
+    let output = harness(repository(), &arguments).env("PATH", folder.path()).output().unwrap();
+    let said = Ended::from(output).with(69).stderr;
+    let advice = "sudo apt-get install -y --no-install-recommends qemu-system-x86\n";
+    assert!(said.contains("QEMU is not installed") && said.contains(&format!("\n  next: {advice}")), "{said}");
+    let results = results(&file);
+    assert!(results["error"].as_str().unwrap().contains(advice.trim()), "{results}");
+    assert_eq!(results["totals"]["points"], 0);
 }
 
 #[test]

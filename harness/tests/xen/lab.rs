@@ -66,6 +66,8 @@ fn right_work_gets_full_marks() {
     let results: Value = serde_json::from_str(&text).unwrap();
     assert_eq!((&results["schema"], &results["mode"]), (&Value::from(1), &Value::from("mine")));
     assert_eq!(results["totals"]["points"], results["totals"]["max"]);
+    assert_eq!((&results["error"], &results["exercises"][1]["log"]), (&Value::Null, &".harness/stage1.log".into()));
+    assert!(results["exercises"][1]["ms"].is_u64(), "{text}");
 }
 
 #[test]
@@ -161,6 +163,32 @@ fn what_a_rule_forbids_is_named_and_nothing_is_compiled() {
     lab.change("ring.rs", "pub fn write", "#[unsafe(no_mangle)]\npub fn write");
     let ended = lab.run(&["check", "stage1"]).with(4);
     assert!(ended.stdout.contains("`no_mangle` may not be used in an exercise"), "{}", ended.stdout);
+    // Where the reference stands in for it, the rest is checked, and it is still to be done.
+    let said = lab.run(&["check", "stage1", "--solution=1a"]).with(0).stdout;
+    let next = "next: edit stages/stage1-console/src/ring.rs, then `cargo harness check 1a`\n";
+    assert!(said.contains("\n60 of 100 points\n") && said.ends_with(next), "{said}");
+    lab.change("hypercall.rs", "\"syscall\",", "\"int3\", \"syscall\",");
+    lab.solve("ring.rs");
+    let said = lab.run(&["check", "stage1"]).with(4).stdout;
+    assert!(
+        said.ends_with("next: remove what the rule forbids from stages/stage1-console/src/hypercall.rs\n"),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_image_that_is_not_sound_is_told_and_written() {
+    let lab = Lab::solved();
+    // One of the few functions of `core` that were compiled with a red zone.
+    let text = "let magic = page.strip_prefix(MAGIC.as_bytes());";
+    let last = "if char::from(page[0]).to_uppercase().last() == Some('A') { return Err(StartInfoError::BadMagic); }";
+    lab.change("start_info.rs", text, &format!("{text}\n    {last}"));
+    let ended = lab.run(&["check", "stage1", "--format", "json", "--out", "results.json"]).with(2);
+    assert!(ended.stderr.contains("red zone: <core::char::ToUppercase"), "{}", ended.stderr);
+    let text = std::fs::read_to_string(lab.root().join("results.json")).unwrap();
+    let results: Value = serde_json::from_str(&text).unwrap();
+    assert!(results["error"].as_str().unwrap().contains("red zone: <core::char::ToUppercase"), "{text}");
+    assert_eq!(results["exercises"][1]["checks"][0]["status"], "build");
 }
 
 #[test]
