@@ -55,6 +55,7 @@ impl App {
     pub fn guest(&self, stage: &Stage, features: Vec<String>) -> std::result::Result<Guest, guest::Failure> {
         let mut request = guest::Request::new(&self.course.root, &stage.package).features(features);
         request.color = self.style.decorated;
+        request.deadline = request.deadline.mul_f64(self.scale(None));
         guest::make(&request, &self.ui)
     }
 
@@ -83,8 +84,11 @@ impl App {
     }
 }
 
+/// Where the cache keeps the factor.
+pub const FACTOR: &str = "machine-factor";
+
 fn factor_file(cache: &Path) -> PathBuf {
-    cache.join("machine-factor")
+    cache.join(FACTOR)
 }
 
 /// The factor that the doctor measured on this machine.

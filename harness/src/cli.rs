@@ -209,7 +209,7 @@ pub enum Host {
     },
     /// Renews the lock file from the archive's packages as they are now.
     Lock,
-    /// Removes the test host and its saved states.
+    /// Removes the test host, its saved states, and the copies in which submissions were compiled.
     Clean,
 }
 

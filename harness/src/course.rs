@@ -184,6 +184,13 @@ pub enum Visibility {
     Hidden,
 }
 
+impl Exercise {
+    /// What the paths of its host tests begin with: they are in a module named after its file.
+    pub fn host_tests(&self) -> String {
+        format!("tests::{}::", self.file.trim_end_matches(".rs"))
+    }
+}
+
 impl Check {
     pub(crate) fn default_timeout() -> f64 {
         5.0

@@ -8,11 +8,11 @@ use crate::check;
 use crate::cli;
 use crate::error::Result;
 use crate::given::Lock;
+use crate::process::version;
 use crate::ui::say;
 use crate::work::{Work, has_references};
-use crate::{host, prerequisites, process};
+use crate::{host, prerequisites};
 use std::fmt::Display;
-use std::process::Command;
 use std::time::Duration;
 
 /// Seconds that the check of stage 1's reference takes under Xen on the reference machine (2 cores, TCG).
@@ -33,7 +33,7 @@ pub fn command(app: &App, arguments: &cli::Doctor) -> Result<u8> {
     }
     line("cache", app.cache.display())?;
     line("free disk", free_space(app))?;
-    let ready = !host::describe(&app.cache)?.is_empty();
+    let ready = host::is_built(&app.cache, &app.host_options());
     line("test host", if ready { "built" } else { "not built yet" })?;
     let as_given = given_files(app)?;
     if missing {
@@ -98,12 +98,6 @@ fn measure(app: &App) -> Result<u8> {
         say("stage 1's reference does not pass here: `cargo harness check stage1 --solution` says why\n")?;
     }
     Ok(results.exit())
-}
-
-/// The first line of what a program says to `--version`.
-fn version(program: &str) -> Option<String> {
-    let said = process::run(Command::new(program).arg("--version"), Duration::from_secs(20)).ok()?;
-    said.success().then(|| said.stdout.lines().next().unwrap_or_default().to_owned())
 }
 
 fn free_space(app: &App) -> String {

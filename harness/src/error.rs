@@ -21,8 +21,6 @@ pub enum Kind {
     Missing = 69,
     /// The harness or its test host is at fault.
     Fault = 70,
-    /// The user pressed Ctrl-C.
-    Interrupted = 130,
 }
 
 /// A failure to report: what happened, and the next thing to do.

@@ -32,7 +32,7 @@ pub fn run(folder: &Path, arguments: &[&str]) -> Result<String> {
     for variable in ["GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "GIT_PREFIX"] {
         command.env_remove(variable);
     }
-    let said = process::run(&mut command, Duration::from_secs(60))?;
+    let said = process::run(command, Duration::from_secs(60))?;
     if said.success() {
         return Ok(said.stdout);
     }

@@ -32,8 +32,12 @@ pub fn command(app: &App, command: &Host) -> Result<u8> {
             say(format_args!("{}: {} changes\n", file.display(), changes.len()))?;
         }
         Host::Clean => {
-            let freed = host::clean(&app.cache, &app.ui)?;
-            say(format_args!("{} MiB freed\n", freed >> 20))?;
+            let removed = host::clean(&app.cache, &app.ui)?;
+            for item in &removed {
+                say(format_args!("{:>5} MiB  {}\n", item.bytes >> 20, item.what))?;
+            }
+            let freed: u64 = removed.iter().map(|item| item.bytes).sum();
+            say(format_args!("{:>5} MiB freed\n", freed >> 20))?;
         }
     }
     Ok(0)

@@ -1,22 +1,25 @@
 //! Ctrl-C and its relatives: everything ends at once and nothing half-made stays behind.
 //!
-//! QEMU and the programs that the harness starts die with it by themselves. What is left is the terminal's mode
-//! and folders that were being filled; they register here, and the signal's thread puts them right before it
-//! ends the process.
+//! Programs under way, the terminal's mode, and files and folders that are being filled register here. The signal's thread
+//! puts them right before it ends the process.
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use rustix::termios::{OptionalActions, Termios, tcsetattr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 #[derive(Default)]
 struct Pending {
-    folders: Vec<PathBuf>,
+    groups: Vec<Pid>,
+    unfinished: Vec<PathBuf>,
     terminal: Option<Termios>,
 }
 
-static PENDING: Mutex<Pending> = Mutex::new(Pending { folders: Vec::new(), terminal: None });
+static PENDING: Mutex<Pending> = Mutex::new(Pending { groups: Vec::new(), unfinished: Vec::new(), terminal: None });
 
 fn pending() -> MutexGuard<'static, Pending> {
     PENDING.lock().unwrap_or_else(PoisonError::into_inner)
@@ -27,13 +30,14 @@ pub fn watch() {
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
     std::thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
+            // Held to the end: nobody starts another program.
             let pending = pending();
             if let Some(before) = &pending.terminal {
                 let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, before);
             }
-            for folder in &pending.folders {
-                let _ = std::fs::remove_dir_all(folder);
-            }
+            // Before what they may be writing is removed.
+            pending.groups.iter().for_each(|group| kill(*group));
+            pending.unfinished.iter().for_each(|path| remove(path));
             crate::ui::tell("\ninterrupted");
             std::process::exit(128 + signal);
         }
@@ -45,21 +49,75 @@ pub fn restores_terminal(before: Option<Termios>) {
     pending().terminal = before;
 }
 
-/// A folder that a signal removes, until this is dropped.
+/// Waits for the process's end if a signal is ending it: what goes wrong meanwhile is the signal's doing.
+pub fn settle() {
+    drop(pending());
+}
+
+fn remove(path: &Path) {
+    // Whoever fills it goes on until the process ends, so a folder may not be empty at the first try.
+    for _ in 0..100 {
+        let removed = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+        if removed.is_ok() || !path.exists() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
+fn kill(group: Pid) {
+    // The group may be gone: its leader has ended, with all it had started, and only waits to be waited for.
+    let _ = kill_process_group(group, Signal::KILL);
+}
+
+/// A program's process group, which a signal kills.
+#[derive(Clone, Debug)]
+pub struct Group(Pid);
+
+impl Group {
+    /// Starts a program that is to lead a group of its own.
+    pub fn start(command: &mut Command) -> io::Result<(Self, Child)> {
+        // Under the lock, so that no signal comes between the start and the note of it.
+        let mut pending = pending();
+        let child = command.spawn()?;
+        let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidData)?;
+        pending.groups.push(group);
+        Ok((Self(group), child))
+    }
+
+    /// Kills all of it, unless it has ended.
+    pub fn kill(&self) {
+        let pending = pending();
+        if pending.groups.contains(&self.0) {
+            kill(self.0);
+        }
+    }
+
+    /// Kills what the leader, which has ended, left running, and waits for the leader with `wait`. The number may be
+    /// another's from here on.
+    pub fn end(&self, wait: impl FnOnce() -> io::Result<ExitStatus>) -> io::Result<ExitStatus> {
+        let mut pending = pending();
+        kill(self.0);
+        pending.groups.retain(|group| *group != self.0);
+        wait()
+    }
+}
+
+/// A file or a folder that a signal removes, until this is dropped.
 pub struct Unfinished {
-    folder: PathBuf,
+    path: PathBuf,
 }
 
 impl Unfinished {
-    /// Registers `folder`.
-    pub fn new(folder: &Path) -> Self {
-        pending().folders.push(folder.to_owned());
-        Self { folder: folder.to_owned() }
+    /// Registers `path`.
+    pub fn new(path: &Path) -> Self {
+        pending().unfinished.push(path.to_owned());
+        Self { path: path.to_owned() }
     }
 }
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        pending().folders.retain(|folder| *folder != self.folder);
+        pending().unfinished.retain(|path| *path != self.path);
     }
 }

@@ -64,6 +64,7 @@ pub mod terminal;
 pub mod toolchain;
 pub mod ui;
 pub mod watch;
+pub mod whole;
 pub mod work;
 
 /// The last `lines` lines of a text.

@@ -23,7 +23,9 @@ fn main() -> ExitCode {
             return if asked { ExitCode::SUCCESS } else { ExitCode::from(Kind::Usage as u8) };
         }
     };
-    match perform(&cli) {
+    let performed = perform(&cli);
+    interrupt::settle();
+    match performed {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             harness::ui::tell(format_args!("error: {error}"));

@@ -37,7 +37,7 @@ fn program(ui: &Ui, name: &str, program: &str, package: &str, why: &str) -> Resu
     for arguments in [&["update"][..], &["install", "-y", "--no-install-recommends", package]] {
         let mut command = Command::new("apt-get");
         command.args(["-qq", "-o", "DPkg::Lock::Timeout=300"]).args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
-        let finished = process::run(&mut command, Duration::from_secs(1200))?;
+        let finished = process::run(command, Duration::from_secs(1200))?;
         // A source of packages that is out of reach need not be the one we need.
         if !finished.success() && arguments[0] == "install" {
             let said = crate::tail(&finished.stderr, 10);

@@ -7,13 +7,13 @@
 //!
 //! Invariant: nothing in here is inherited by the harness itself, only by what it starts this way.
 
-use crate::error::{Context, Error, Result};
-use crate::process;
+use crate::error::{Error, Result};
+use crate::process::{self, Launch};
 use landlock::{ABI, Access, AccessFs, AccessNet, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr};
 use landlock::{RulesetStatus, Scope, path_beneath_rules};
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use rustix::process::{Resource, Rlimit};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::Command;
 use std::time::Duration;
 
 /// The newest version of Landlock whose restrictions are asked for; an older kernel gives those it knows.
@@ -58,7 +58,7 @@ impl Sandbox {
     pub fn find_toolchain(checkout: &Path) -> Result<PathBuf> {
         let mut rustc = Command::new("rustc");
         rustc.args(["--print", "sysroot"]).current_dir(checkout);
-        let said = process::run(&mut rustc, Duration::from_secs(60))?;
+        let said = process::run(rustc, Duration::from_secs(60))?;
         let folder = PathBuf::from(said.stdout.trim());
         if said.success() && folder.join("bin/cargo").is_file() {
             return Ok(folder);
@@ -78,24 +78,23 @@ impl Sandbox {
         cargo
     }
 
-    /// Starts a command in the cage.
-    pub fn spawn(&self, command: &mut Command) -> Result<Child> {
-        // Landlock binds the thread that asks for it and what that starts, so a thread of its own asks.
-        let started = std::thread::scope(|scope| {
-            let caged = scope.spawn(|| {
-                self.enter().map_err(|error| Error::fault(format!("restrict the compiler: {error}")))?;
-                command.spawn().doing("start cargo in its sandbox")
-            });
-            caged.join().unwrap_or_else(|_| Err(Error::fault("the thread that starts the compiler panicked")))
-        });
-        let mut child = started?;
-        if let Err(error) = self.limit(&child) {
-            // Without its limits it must not run.
-            let _ = child.kill();
-            let _ = child.wait();
-            return Err(error);
-        }
-        Ok(child)
+    /// A program that is to run in the cage.
+    pub fn cage(&self, launch: Launch) -> Launch {
+        let limits = [
+            // A second more for the system to kill it that way, if the signal that says why does not.
+            (Resource::Cpu, self.limits.cpu.as_secs(), self.limits.cpu.as_secs() + 1),
+            (Resource::As, self.limits.memory, self.limits.memory),
+            (Resource::Fsize, self.limits.file, self.limits.file),
+            (Resource::Core, 0, 0),
+        ];
+        let limits =
+            limits.map(|(resource, soft, hard)| (resource, Rlimit { current: Some(soft), maximum: Some(hard) }));
+        let cage = self.clone();
+        // Landlock binds the thread that asks for it and what that starts: the keeper's.
+        launch.limited(limits.into()).caged(move || {
+            let entered = cage.enter();
+            entered.map(drop).map_err(|error| std::io::Error::other(format!("restrict the compiler: {error}")))
+        })
     }
 
     /// What is not enforced on this machine; `None` where all of it is.
@@ -123,22 +122,6 @@ impl Sandbox {
         }
         Ok(rules.restrict_self()?.ruleset)
     }
-
-    fn limit(&self, child: &Child) -> Result<()> {
-        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-        let limits = [
-            // A second more for the system to kill it that way, if the signal that says why does not.
-            (Resource::Cpu, self.limits.cpu.as_secs(), self.limits.cpu.as_secs() + 1),
-            (Resource::As, self.limits.memory, self.limits.memory),
-            (Resource::Fsize, self.limits.file, self.limits.file),
-            (Resource::Core, 0, 0),
-        ];
-        for (resource, soft, hard) in limits {
-            let limit = Rlimit { current: Some(soft), maximum: Some(hard) };
-            prlimit(pid, resource, limit).doing("limit what the compiler may use")?;
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]
@@ -158,10 +141,10 @@ mod tests {
         let sandbox = Sandbox { toolchain: "/usr".into(), readable, writable, limits };
         let mut command = Command::new("sh");
         command.args(["-c", script]).current_dir(&sandbox.readable).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = sandbox.spawn(&mut command).unwrap();
+        let mut running = sandbox.cage(Launch::new(command)).start().unwrap();
         let mut said = String::new();
-        child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
-        (said, child.wait().unwrap())
+        running.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+        (said, running.wait().unwrap())
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::{host, prerequisites};
 /// Prints it.
 pub fn command(app: &App) -> Result<u8> {
     say(format_args!("{}\n", app.style.strong(&app.course.title)))?;
-    let ready = prerequisites::find("qemu-system-x86_64").is_some() && !host::describe(&app.cache)?.is_empty();
+    let ready = prerequisites::find("qemu-system-x86_64").is_some() && host::is_built(&app.cache, &app.host_options());
     say(format_args!("test host: {}\n", if ready { "ready" } else { "not built yet" }))?;
     let summary = Summary::read(app)?;
     say(table(&summary, app.style))?;

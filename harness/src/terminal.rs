@@ -2,7 +2,7 @@
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::io::{IsTerminal, Read};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 
 /// Ctrl-], which begins a command to the harness.
 const PREFIX: u8 = 0x1d;
@@ -115,9 +115,10 @@ impl Drop for Raw {
     }
 }
 
-/// Reads standard input on a thread of its own. Only a terminal has commands; a pipe is passed on whole.
+/// Reads standard input on a thread of its own, a few pieces ahead. Only a terminal has commands; a pipe is passed on
+/// whole.
 pub fn keys(interactive: bool) -> Receiver<Key> {
-    let (sender, receiver) = channel();
+    let (sender, receiver) = sync_channel(4);
     std::thread::spawn(move || {
         let mut keys = Keys::default();
         let mut piece = [0; 4096];

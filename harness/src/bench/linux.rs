@@ -71,7 +71,7 @@ fn build(app: &App) -> Result<PathBuf> {
         .arg(&target_dir);
     // The guest has no libraries.
     cargo.env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static");
-    let built = process::run(&mut cargo, LIMIT)?;
+    let built = process::run(cargo, LIMIT)?;
     if !built.success() {
         let text = format!("the Linux guest's program does not compile:\n{}", built.stderr.trim_end());
         return Err(Error::new(Kind::Build, text).next("leave Linux out: --alone"));

@@ -83,7 +83,9 @@ fn check(app: &App) -> Result<u8> {
 /// Builds the book into `folder`, and returns mdBook's log.
 fn build(mdbook: &Path, app: &App, folder: &Path) -> Result<String> {
     let _step = app.ui.step("building the book");
-    let finished = process::run(mdbook_in(mdbook, app, "build").arg("--dest-dir").arg(folder), PATIENCE)?;
+    let mut command = mdbook_in(mdbook, app, "build");
+    command.arg("--dest-dir").arg(folder);
+    let finished = process::run(command, PATIENCE)?;
     if !finished.success() {
         let said = crate::tail(&finished.stderr, 20);
         return Err(Error::new(Kind::Build, format!("mdBook does not build the book:\n{said}")));

@@ -7,7 +7,6 @@ use crate::process;
 use crate::toolchain;
 use crate::ui::Ui;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 /// The version that the book is made with.
@@ -29,16 +28,15 @@ pub fn ensure(cache: &Path, root: &Path, ui: &Ui) -> Result<PathBuf> {
 }
 
 fn is_right(program: &Path) -> bool {
-    let said = process::run(Command::new(program).arg("--version"), Duration::from_secs(20));
-    said.is_ok_and(|said| said.success() && said.stdout.trim() == format!("mdbook v{VERSION}"))
+    process::version(program).is_some_and(|line| line == format!("mdbook v{VERSION}"))
 }
 
 fn install(folder: &Path, root: &Path, ui: &Ui) -> Result<()> {
     let what = format!("Compiling mdBook {VERSION}, which makes the book: some minutes, once");
     let _step = ui.step(&what);
     let mut cargo = toolchain::cargo(root);
-    cargo.args(["install", "mdbook", "--locked", "--version", &format!("={VERSION}"), "--root"]);
-    let finished = process::run(cargo.arg(folder), PATIENCE)?;
+    cargo.args(["install", "mdbook", "--locked", "--version", &format!("={VERSION}"), "--root"]).arg(folder);
+    let finished = process::run(cargo, PATIENCE)?;
     if finished.success() {
         return Ok(());
     }

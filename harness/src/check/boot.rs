@@ -2,12 +2,12 @@
 
 use super::results::Results;
 use super::seal::Key;
-use super::{Bench, Request, blank, expect, judge, live, session, stages, xen};
+use super::{Bench, Request, blank, judge, live, session, xen};
 use crate::app::App;
-use crate::course::Stage;
 use crate::error::{Context, Result};
 use crate::guest::Guest;
 use crate::guest::symbolize::Symbolizer;
+use crate::whole;
 use std::time::{Duration, Instant};
 
 /// The verdicts on a guest, from its boot alone.
@@ -15,12 +15,6 @@ pub fn boot_anew(bench: &mut Bench, request: &Request, guest: &Guest) -> Result<
     let mut results = blank(bench.app, request);
     boot(bench, request, &mut results, guest)?;
     Ok(results)
-}
-
-/// Everything that the checks of a stage expect for this seed, to tell whether they have changed.
-pub fn expectations(stage: &Stage, seed: u64) -> String {
-    let checks = stage.lab.exercises.iter().flat_map(|exercise| &exercise.checks);
-    checks.map(|check| format!("{:?}", stages::expected(&check.id, seed, &expect::Facts::default()))).collect()
 }
 
 /// Boots it, and fills in the verdicts.
@@ -41,6 +35,7 @@ pub(super) fn boot(bench: &mut Bench, request: &Request, results: &mut Results, 
     results.host.scale = scale;
     save_log(app, request, &outcome)?;
     results.log = Some(request.log.clone());
+    results.exercises.iter_mut().for_each(|exercise| exercise.log = Some(request.log.clone()));
     let symbols = Symbolizer::open(&guest.elf, &root)?;
     let snapshot = std::fs::read_to_string(app.course.root.join(live::snapshot_path(request.stage.number))).ok();
     let xen_log = if outcome.crashed_silently() { machine.settled_xen_log() } else { String::new() };
@@ -84,9 +79,6 @@ fn plan(request: &Request, scale: f64) -> Result<session::Plan> {
 }
 
 fn save_log(app: &App, request: &Request, outcome: &session::Outcome) -> Result<()> {
-    let path = app.course.root.join(&request.log);
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).on("make", folder)?;
-    }
-    std::fs::write(&path, outcome.log.join("\n") + "\n").on("write", &path)
+    // Whole at any moment: another check of the stage may be writing or reading it.
+    whole::write(&app.course.root.join(&request.log), outcome.log.join("\n") + "\n")
 }

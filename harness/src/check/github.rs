@@ -1,7 +1,7 @@
 //! Results for GitHub Actions: a summary of the job in Markdown, and workflow commands that show errors at their
 //! lines.
 
-use super::output::reasons;
+use super::output::{reasons, without_colour};
 use super::results::{CheckResult, ExerciseResult, Results, Status};
 use std::fmt::Write;
 
@@ -20,17 +20,28 @@ pub fn summary(results: &Results) -> String {
         let (id, title, word) = (&whole.id, cell(&whole.title), whole.status.word());
         let _ = writeln!(text, "| {id} {title} | {word} | {}/{} |", whole.points, whole.max);
     }
+    for test in results.host_tests.iter().flat_map(|tests| &tests.failed) {
+        text += &block("host test", &test.name, &without_colour(&test.message));
+    }
     for (exercise, check) in wrong(results) {
-        let block = reasons(check, exercise);
-        let fence = fence(&block);
-        let _ = writeln!(text, "\n**{}** {}\n\n{fence}text\n{block}\n{fence}", check.id, check.title);
+        text += &block(&check.id, &check.title, &reasons(check, exercise));
     }
     text
+}
+
+fn block(id: &str, title: &str, text: &str) -> String {
+    let fence = fence(text);
+    format!("\n**{id}** {title}\n\n{fence}text\n{text}\n{fence}\n")
 }
 
 /// Workflow commands: an error a check that went wrong, a warning an exercise not begun, a notice of the points.
 pub fn annotations(results: &Results) -> String {
     let mut text = String::new();
+    for test in results.host_tests.iter().flat_map(|tests| &tests.failed) {
+        let exercise = results.exercises.iter().find(|exercise| test.exercise.as_ref() == Some(&exercise.id));
+        let title = format!("host test {}", test.name);
+        let _ = writeln!(text, "{}", command("error", exercise, &title, &without_colour(&test.message)));
+    }
     for (exercise, check) in wrong(results) {
         let title = format!("{} {}", check.id, check.title);
         let _ = writeln!(text, "{}", command("error", exercise, &title, &reasons(check, exercise)));
@@ -97,11 +108,24 @@ fn fence(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::results::tests::sample;
+    use super::super::results::{FailedTest, HostTests};
     use super::*;
 
     #[test]
     fn the_summary_and_the_errors_read_well() {
         assert_text!("report-github", format!("{}\n{}", summary(&sample()), annotations(&sample())));
+    }
+
+    #[test]
+    fn a_failed_host_test_is_an_error_of_its_exercise() {
+        let mut results = sample();
+        let (name, message) = ("tests::ring::x".to_owned(), "left: 1".to_owned());
+        let failed = vec![FailedTest { name, exercise: Some("1a".into()), message }];
+        results.host_tests = Some(HostTests { status: Status::Fail, passed: 3, failed });
+        let error =
+            "::error file=stages/stage1-console/src/1a.rs,line=8,title=host test tests%3A%3Aring%3A%3Ax::left: 1\n";
+        assert!(annotations(&results).starts_with(error), "{}", annotations(&results));
+        assert!(summary(&results).contains("\n**host test** tests::ring::x\n\n```text\nleft: 1\n```\n"));
     }
 
     #[test]

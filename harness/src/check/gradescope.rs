@@ -43,7 +43,9 @@ pub fn document(results: &Results, stage: &Stage) -> Result<String> {
     let document = Document {
         score: results.totals.points,
         execution_time: results.ms.div_ceil(1000),
-        output: format!("{}: {} of {} points", results.stage, results.totals.points, results.totals.max),
+        output: results.error.clone().unwrap_or_else(|| {
+            format!("{}: {} of {} points", results.stage, results.totals.points, results.totals.max)
+        }),
         output_format: "text",
         stdout_visibility: "hidden",
         tests: all.map(|(exercise, check)| test(exercise, check, stage)).collect(),

@@ -6,7 +6,7 @@
 //!
 //! Invariant: nothing here takes a point away. Without references at hand, as in a handout, nothing happens.
 
-use super::results::{ExerciseResult, Results, Status};
+use super::results::{ExerciseResult, FailedTest, Results, Status};
 use super::{Bench, Request, together};
 use crate::error::Result;
 use crate::work::Work;
@@ -56,12 +56,20 @@ fn stopped_early(results: &Results, request: &Request) -> bool {
     !request.keep_going && results.log.is_none()
 }
 
-/// Says why an exercise was not even tried, where a mistake in another was found before.
+/// Says why an exercise was not even tried, where a mistake in another or a failed host test came first.
 pub fn explain_early_stop(request: &Request, results: &mut Results) {
-    if stopped_early(results, request) && results.host_tests.is_none() {
-        let text = "not checked: another exercise stands in its way (`--keep-going` checks each by itself)";
-        let untried = results.exercises.iter_mut().filter(|result| result.status == Status::Blocked);
-        untried.for_each(|result| result.message = Some(text.to_owned()));
+    if !stopped_early(results, request) {
+        return;
+    }
+    let tests = results.host_tests.as_ref();
+    for result in results.exercises.iter_mut().filter(|result| result.status == Status::Blocked) {
+        let own = |failed: &FailedTest| failed.exercise.as_ref() == Some(&result.id);
+        let text = match tests {
+            None => "not checked: another exercise stands in its way (`--keep-going` checks each by itself)",
+            Some(tests) if tests.failed.iter().any(own) => "its host test failed",
+            Some(_) => "not tried, because a host test failed",
+        };
+        result.message = Some(text.to_owned());
     }
 }
 
@@ -109,6 +117,8 @@ mod tests {
             file: PathBuf::new(),
             line: None,
             message: None,
+            log: None,
+            ms: 0,
             checks: checks.collect(),
         };
         result.settle();

@@ -26,6 +26,7 @@ pub mod results;
 pub mod rules;
 mod seal;
 mod session;
+pub(crate) mod sources;
 mod stage1;
 mod stage2;
 mod stage3;
@@ -42,15 +43,20 @@ use crate::app::App;
 use crate::cli;
 use crate::course::{Exercise, Selection, Stage, Visibility};
 use crate::error::{Context, Error, Kind, Result};
+use crate::guest::LONGEST_BUILD;
 use crate::work::{Base, Work};
 pub use bench::Bench;
-pub(crate) use boot::{boot_anew, expectations};
+pub(crate) use boot::boot_anew;
 pub(crate) use compile::build;
 use hidden::Hidden;
 use results::{CheckResult, ExerciseResult, Results, Status, Totals};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use submission::Submission;
+pub(crate) use tree::COPIES;
+
+/// How long a stage's host tests may take together, on the reference machine: they take a second.
+const LONGEST_TEST: Duration = Duration::from_secs(60);
 
 /// What to check.
 #[derive(Clone, Debug)]
@@ -133,7 +139,6 @@ impl<'a> Request<'a> {
 /// Runs `harness check` and returns the exit status.
 pub fn command(app: &App, arguments: &cli::Check) -> Result<u8> {
     let Selection { stage, exercise } = app.course.select(&arguments.selector)?;
-    rules::given::holds(&app.course.root)?;
     let only = arguments.only.as_deref().map(|id| stage.exercise(id)).transpose()?.or(exercise);
     let work = match (&arguments.from, arguments.whose.base) {
         // What was handed in is judged by itself, whatever is in this checkout.
@@ -147,16 +152,29 @@ pub fn command(app: &App, arguments: &cli::Check) -> Result<u8> {
         keep_going: arguments.keep_going,
         ..Request::new(stage, work)
     };
-    let results = match &arguments.from {
-        Some(path) => submission::check(app, &request, path)?,
-        None => {
-            let results = check(app, &request)?;
-            crate::progress::record(app, stage, &results);
-            results
+    // From here on the files say what became of the check, also where it doesn't come to its end.
+    let mut unmade = blank(app, &request);
+    unmade.fail(&Error::fault("the check has not ended: it is under way, or it was interrupted"));
+    output::write_files(app, stage, &unmade, &arguments.outputs)?;
+    let checked = rules::given::holds(&app.course.root).and_then(|()| match &arguments.from {
+        Some(path) => submission::check(app, &request, path),
+        None => check(app, &request),
+    });
+    match checked {
+        Ok(results) => {
+            if arguments.from.is_none() {
+                crate::progress::record(app, stage, &results);
+            }
+            output::write(app, stage, &results, &arguments.outputs)?;
+            Ok(results.exit())
         }
-    };
-    output::write(app, stage, &results, &arguments.outputs)?;
-    Ok(results.exit())
+        Err(error) => {
+            unmade.fail(&error);
+            let written = output::write_files(app, stage, &unmade, &arguments.outputs);
+            written.unwrap_or_else(|second| app.ui.note(&second.to_string()));
+            Err(error)
+        }
+    }
 }
 
 /// Checks a stage.
@@ -252,16 +270,15 @@ fn rules_hold(app: &App, request: &Request, results: &mut Results) -> Result<boo
     Ok(hold)
 }
 
-/// Tier 2. Returns whether to go on.
+/// Tier 2: all of the stage's host tests, or those of what was picked. Returns whether to go on.
 fn host_tests_pass(app: &App, request: &Request, results: &mut Results) -> Result<bool> {
-    let features = request.features();
     let step = app.ui.step("Running the host tests");
-    let limit = Duration::from_secs_f64(60.0 * app.scale(request.scale));
-    let tests = host_tests::run(&app.course.root, &request.stage.package, &features, limit)?;
+    let picked = request.stage.lab.exercises.iter().filter(|exercise| request.wants(&exercise.id));
+    let picked: Vec<_> = picked.filter(|_| request.only.is_some()).collect();
+    let limits = [LONGEST_BUILD, LONGEST_TEST].map(|limit| limit.mul_f64(app.scale(request.scale)));
+    results.host_tests = host_tests::run(&app.course.root, request.stage, &request.features(), &picked, limits)?;
     drop(step);
-    let go_on = tests.status == Status::Pass || request.keep_going;
-    results.host_tests = Some(tests);
-    Ok(go_on)
+    Ok(request.keep_going || results.host_tests.as_ref().is_none_or(|tests| tests.status == Status::Pass))
 }
 
 /// Results in which nothing has been checked yet.
@@ -285,6 +302,8 @@ fn blank(app: &App, request: &Request) -> Results {
             file: if reference { solution } else { stage.exercise_path(exercise) },
             line: None,
             message: None,
+            log: None,
+            ms: 0,
             checks: checks.collect(),
         }
     });
@@ -295,6 +314,7 @@ fn blank(app: &App, request: &Request) -> Results {
         course: app.course.title.clone(),
         commit: app.commit(),
         toolchain: app.toolchain(),
+        error: None,
         host: results::Host::default(),
         stage: stage.package.clone(),
         mode: request.mode().to_owned(),

@@ -9,37 +9,61 @@ use crate::course::Stage;
 use crate::error::{Context, Error, Result};
 use crate::progress::Summary;
 use crate::ui::say;
+use crate::whole;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Writes every report asked for. The screen comes first, so that a full disk hides nothing.
 pub fn write(app: &App, stage: &Stage, results: &Results, outputs: &Outputs) -> Result<()> {
-    // What was found is known by now; without it the report still says enough.
-    let summary = Summary::read(app).ok();
-    let open = summary.filter(|_| results.mode == "mine").map(|summary| summary.next_in(stage.number));
-    let plain = plain(results);
-    let render = |format: Format, style: Style| match format {
-        Format::Human => {
-            let results = if style.decorated { results } else { &plain };
-            Ok(report::human(results, stage, &app.course.root, style, open))
-        }
-        Format::Json => json(&plain),
-        Format::Junit => Ok(junit::document(&plain)),
-        Format::Github => Ok(github::summary(&plain)),
-        Format::Gradescope => gradescope::document(&plain, stage),
-    };
-    say(render(outputs.alone().unwrap_or_default(), app.style)?)?;
+    say(render(app, stage, results, outputs.alone().unwrap_or_default(), app.style)?)?;
     if outputs.each.iter().any(|(format, _)| *format == Format::Github) {
         say(github::annotations(results))?;
     }
-    for (format, file) in &outputs.each {
-        match (format, file) {
-            (_, Some(file)) => std::fs::write(file, render(*format, Style::default())?).on("write", file)?,
-            (Format::Github, None) => summarise(&github::summary(results))?,
-            (_, None) => {}
+    if outputs.each.contains(&(Format::Github, None)) {
+        summarise(&github::summary(results))?;
+    }
+    write_files(app, stage, results, outputs)
+}
+
+/// Writes the reports that go to files.
+pub fn write_files(app: &App, stage: &Stage, results: &Results, outputs: &Outputs) -> Result<()> {
+    for (format, file) in outputs.each.iter().filter_map(|(format, file)| Some((*format, file.as_deref()?))) {
+        // `/dev/stderr`, say: it keeps what it was given before.
+        let is_no_file = std::fs::metadata(file).is_ok_and(|there| !there.is_file());
+        match render(app, stage, results, format, Style::default()) {
+            Ok(text) if is_no_file && results.error.is_none() => std::fs::write(file, text).on("write", file)?,
+            Ok(_) if is_no_file => {}
+            Ok(text) => whole::write(&std::fs::canonicalize(file).unwrap_or(file.to_owned()), text)?,
+            // A score of an earlier check must not be taken for this one's.
+            Err(_) if results.error.is_some() && !is_no_file => remove(file)?,
+            Err(error) => return Err(error),
         }
     }
     Ok(())
+}
+
+fn remove(file: &Path) -> Result<()> {
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).on("remove", file),
+        _ => Ok(()),
+    }
+}
+
+fn render(app: &App, stage: &Stage, results: &Results, format: Format, style: Style) -> Result<String> {
+    if format == Format::Human {
+        // What was found is known by now; without it the report still says enough.
+        let summary = Summary::read(app).ok();
+        let open = summary.filter(|_| results.mode == "mine").map(|summary| summary.next_in(stage.number));
+        let results = if style.decorated { results } else { &plain(results) };
+        return Ok(report::human(results, stage, &app.course.root, style, open));
+    }
+    let results = &plain(results);
+    match format {
+        Format::Human | Format::Json => json(results),
+        Format::Junit => Ok(junit::document(results)),
+        Format::Github => Ok(github::summary(results)),
+        Format::Gradescope => gradescope::document(results, stage),
+    }
 }
 
 /// Adds to the summary of the job that GitHub Actions runs us in. Elsewhere there is none.
@@ -93,7 +117,7 @@ pub fn reasons(check: &CheckResult, exercise: Option<&ExerciseResult>) -> String
 }
 
 /// A text without the colours in which rustc paints its words for a terminal.
-fn without_colour(text: &str) -> String {
+pub fn without_colour(text: &str) -> String {
     let mut pieces = text.split("\x1b[");
     let first = pieces.next().unwrap_or_default().to_owned();
     let rest = pieces.map(|piece| piece.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';'));

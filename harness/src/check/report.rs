@@ -82,7 +82,11 @@ pub fn human(results: &Results, stage: &Stage, root: &Path, style: Style, open: 
     }
     let seconds = Duration(results.ms);
     let Totals { points, max } = results.totals;
-    let total = if results.mode != "solution" {
+    let total = if let Some(error) = &results.error {
+        error.clone()
+    } else if results.stopped_by_host_tests() {
+        "not booted, so no points were given (`--keep-going` boots in spite of a failed host test)".to_owned()
+    } else if results.mode != "solution" {
         format!("{points} of {max} points")
     } else if results.exit() == 0 {
         "the reference passes all checks".to_owned()
@@ -95,7 +99,7 @@ pub fn human(results: &Results, stage: &Stage, root: &Path, style: Style, open: 
     if let Some(log) = &results.log {
         let _ = writeln!(text, "{}", style.faint(&format!("console: {}", log.display())));
     }
-    if results.mode != "submission" {
+    if results.mode != "submission" && results.error.is_none() {
         let _ = writeln!(text, "next: {}", next(results, stage, open));
     }
     text
@@ -127,7 +131,8 @@ fn exercise_block(text: &mut String, exercise: &ExerciseResult, stage: &Stage, r
     let heading = format!("{} {} ({points})", exercise.id, exercise.title);
     let _ = writeln!(text, "{}", style.strong(&heading));
     if exercise.isolated {
-        let _ = writeln!(text, "     as it does with the references of the other exercises, which is better");
+        let log = exercise.log.as_ref().map(|log| format!(" (console: {})", log.display())).unwrap_or_default();
+        let _ = writeln!(text, "     as it does with the references of the other exercises, which is better{log}");
     }
     if exercise.checks.iter().all(|check| check.status == exercise.status) && exercise.status != Status::Pass {
         // One reason for all of them: said once.
@@ -187,14 +192,32 @@ fn check_block(text: &mut String, check: &CheckResult, style: Style) {
 fn next(results: &Results, stage: &Stage, open: Option<Next>) -> String {
     let selector = format!("stage{}", stage.number);
     let solution = if results.mode == "solution" { " --solution" } else { "" };
-    let failing = results.host_tests.as_ref().is_some_and(|tests| tests.status != Status::Pass);
+    let failed = results.host_tests.as_ref().filter(|tests| tests.status != Status::Pass);
+    let mend = |tests: &HostTests| {
+        let mut owners = tests.failed.iter().filter_map(|failed| stage.exercise(failed.exercise.as_deref()?).ok());
+        match owners.next() {
+            Some(exercise) => {
+                let file = stage.exercise_path(exercise);
+                format!("edit {}, then `cargo harness check {}{solution}`", file.display(), exercise.id)
+            }
+            None => format!("mend the failed host test, then `cargo harness check {selector}{solution}`"),
+        }
+    };
+    match (results.first_wrong(), failed) {
+        (wrong, Some(tests)) if wrong.is_none() || results.log.is_none() => return mend(tests),
+        _ => {}
+    }
     match results.first_wrong() {
-        None if failing => format!("mend the failed host test, then `cargo harness check {selector}{solution}`"),
         None if results.integration.as_ref().is_some_and(|whole| whole.status != Status::Pass) => {
             format!("compare the console with the expected one, then `cargo harness run {selector}{solution}`")
         }
         None if results.mode == "solution" => {
             format!("the set-up works; read labs/{}/lab.md, then `cargo harness check {selector}`", stage.package)
+        }
+        None if let Some(left) = results.exercises.iter().find(|exercise| exercise.reference) => {
+            let exercise = stage.exercise(&left.id).ok();
+            let file = exercise.map(|exercise| stage.exercise_path(exercise)).unwrap_or_default();
+            format!("edit {}, then `cargo harness check {}`", file.display(), left.id)
         }
         None if results.integration.is_none() => match open {
             Some(open) => open.to_string(),

@@ -1,6 +1,7 @@
 //! What a check of a stage came to: the data behind every report, and `results.json`.
 
 use crate::course::Visibility;
+use crate::error::{Error, Kind};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -120,6 +121,12 @@ pub struct ExerciseResult {
     /// What there is to say about the exercise as a whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// Where the console of the guest that this comes from was saved.
+    #[serde(default)]
+    pub log: Option<PathBuf>,
+    /// Milliseconds that its checks took.
+    #[serde(default)]
+    pub ms: u64,
     /// Its checks, in order.
     pub checks: Vec<CheckResult>,
 }
@@ -148,6 +155,9 @@ pub struct Results {
     pub commit: Option<String>,
     /// The compiler's version.
     pub toolchain: String,
+    /// What kept the check from being made, or from its end; `None` where it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
     /// Where it ran.
     pub host: Host,
     /// The stage's package.
@@ -193,6 +203,9 @@ pub struct HostTests {
 pub struct FailedTest {
     /// Its path.
     pub name: String,
+    /// The exercise that it is about, where it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exercise: Option<String>,
     /// What it printed.
     pub message: String,
 }
@@ -212,11 +225,26 @@ impl ExerciseResult {
         let first_wrong = self.checks.iter().find(|check| check.status != Status::Pass);
         self.status = first_wrong.map_or(Status::Pass, |check| check.status);
         self.max = self.checks.iter().map(|check| check.max).sum();
+        self.ms = self.checks.iter().map(|check| check.ms).sum();
         self.points = if self.reference { 0 } else { self.checks.iter().map(|check| check.points).sum() };
     }
 }
 
 impl Results {
+    /// Says that there is no result, and why.
+    pub fn fail(&mut self, error: &Error) {
+        let status = match error.kind {
+            Kind::Build => Status::Build,
+            Kind::Rule => Status::Rule,
+            _ => Status::Infra,
+        };
+        let checks = self.exercises.iter_mut().flat_map(|exercise| &mut exercise.checks).chain(&mut self.integration);
+        checks.for_each(|check| (check.status, check.points) = (status, 0));
+        self.exercises.iter_mut().for_each(|exercise| exercise.message = Some(error.message.clone()));
+        self.error = Some(error.to_string());
+        self.settle();
+    }
+
     /// Adds up the points.
     pub fn settle(&mut self) {
         self.exercises.iter_mut().for_each(ExerciseResult::settle);
@@ -230,17 +258,34 @@ impl Results {
 
     /// The process's exit status: the gravest thing that happened.
     pub fn exit(&self) -> u8 {
-        let checks = self.exercises.iter().flat_map(|exercise| &exercise.checks).chain(&self.integration);
         let tests = self.host_tests.iter().map(|tests| tests.status);
-        let all: Vec<u8> = checks.map(|check| check.status).chain(tests).map(Status::exit).collect();
+        let all: Vec<u8> = self.checks().map(|check| check.status).chain(tests).map(Status::exit).collect();
         // In this order: a fault of the harness makes the rest moot, then what kept the work from running.
         [70, 4, 2, 3, 1].into_iter().find(|status| all.contains(status)).unwrap_or(0)
     }
 
-    /// The first thing that is not right, which is what a student mends next.
+    /// Every check of the booted guest.
+    pub fn checks(&self) -> impl Iterator<Item = &CheckResult> {
+        self.exercises.iter().flat_map(|exercise| &exercise.checks).chain(&self.integration)
+    }
+
+    /// Whether time was short for a check, which on a busy machine may say nothing about it.
+    pub fn ran_out_of_time(&self) -> bool {
+        self.checks().any(|check| check.status == Status::Timeout)
+    }
+
+    /// Whether a failed host test kept the guest from being booted: then nothing is known about points.
+    pub fn stopped_by_host_tests(&self) -> bool {
+        self.log.is_none() && self.host_tests.as_ref().is_some_and(|tests| tests.status != Status::Pass)
+    }
+
+    /// The first thing that is not right, which is what a student mends next: before all that only stands behind it.
     pub fn first_wrong(&self) -> Option<(&ExerciseResult, &CheckResult)> {
-        let wrong = |check: &&CheckResult| check.status != Status::Pass;
-        self.exercises.iter().find_map(|exercise| Some((exercise, exercise.checks.iter().find(wrong)?)))
+        let first = |wrong: fn(Status) -> bool| {
+            let mut exercises = self.exercises.iter();
+            exercises.find_map(|exercise| Some((exercise, exercise.checks.iter().find(|check| wrong(check.status))?)))
+        };
+        first(|status| !matches!(status, Status::Pass | Status::Blocked)).or_else(|| first(|it| it == Status::Blocked))
     }
 }
 
@@ -277,6 +322,8 @@ pub(crate) mod tests {
             file: PathBuf::from(format!("stages/stage1-console/src/{id}.rs")),
             line,
             message: None,
+            log: None,
+            ms: 0,
             checks,
         };
         let wrong = |what: &str| Wrong { what: what.into(), expected: "5".into(), got: "6".into() };
@@ -294,6 +341,7 @@ pub(crate) mod tests {
             course: String::new(),
             commit: None,
             toolchain: String::new(),
+            error: None,
             host: Host::default(),
             stage: "stage1-console".into(),
             mode: "mine".into(),
@@ -328,6 +376,19 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn where_there_is_no_result_it_is_told_why_and_nobody_has_points() {
+        for (kind, status, exit) in
+            [(Kind::Missing, Status::Infra, 70), (Kind::Build, Status::Build, 2), (Kind::Rule, Status::Rule, 4)]
+        {
+            let mut results = sample();
+            results.fail(&Error::new(kind, "no disk").next("buy one"));
+            assert_eq!((results.totals.points, results.exit()), (0, exit));
+            assert!(results.checks().all(|check| check.status == status && check.points == 0));
+            assert_eq!(results.error.as_deref(), Some("no disk\n  next: buy one"));
+        }
+    }
+
+    #[test]
     fn a_reference_earns_nothing() {
         let mut exercise = ExerciseResult {
             id: "1a".into(),
@@ -340,6 +401,8 @@ pub(crate) mod tests {
             file: PathBuf::new(),
             line: None,
             message: None,
+            log: None,
+            ms: 0,
             checks: vec![check("1a.x", Status::Pass)],
         };
         exercise.settle();

@@ -19,6 +19,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// The cache's folder of such copies.
+pub const COPIES: &str = "grading";
 /// Copies that can be in use at once.
 const MOST: usize = 64;
 
@@ -33,7 +35,7 @@ pub struct Tree {
 impl Tree {
     /// Takes a copy that nobody has, and brings it up to date with the checkout.
     pub fn open(app: &App, scale: f64) -> Result<Self> {
-        let folder = app.cache.join("grading");
+        let folder = app.cache.join(COPIES);
         fs::create_dir_all(&folder).on("make", &folder)?;
         let free = |number: usize| {
             let lock = Lock::try_take(&folder.join(format!("{number}.lock")));
@@ -128,7 +130,8 @@ impl Tree {
         let vendor = |flags: &[&str]| {
             let mut cargo = toolchain::cargo(&self.checkout);
             cargo.args(["vendor", "--manifest-path"]).arg(self.root.join("Cargo.toml"));
-            process::run(cargo.args(flags).arg(self.root.join("vendor")), Duration::from_secs(600))
+            cargo.args(flags).arg(self.root.join("vendor"));
+            process::run(cargo, Duration::from_secs(600))
         };
         let mut done = vendor(&["--offline"])?;
         if !done.success() {

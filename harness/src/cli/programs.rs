@@ -44,7 +44,8 @@ pub struct Run {
     /// The guest's command line.
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub cmdline: String,
-    /// A disk image for the guest, writable; may be repeated (xvda, xvdb, ...).
+    /// A disk image for the guest, writable; may be repeated (xvda, xvdb, ...), up to 256 MiB in all. The guest gets a
+    /// copy, which takes the file's place when it has ended; Ctrl-C without a terminal leaves the file as it is.
     #[arg(long, value_name = "FILE")]
     pub disk: Vec<PathBuf>,
     /// Connect a port of this machine to one of the guest, which DHCP gives 10.0.2.15; may be repeated.

@@ -3,9 +3,15 @@
 //! Two steps, each a file in the cache. The sources of a guest lead to the hash of its image, so that nothing is
 //! built when nothing has changed; the image's hash and the checks' lead to the results. A change of the sources that
 //! leaves the image as it was costs a build and no boot.
+//!
+//! Invariant: what is kept was as it has to be. Anything else is looked at anew each time, for it may have been the
+//! machine's doing.
 
 use crate::check::results::Results;
+use crate::check::sources;
+use crate::course::Stage;
 use crate::error::{Context, Result};
+use crate::progress::key::{add, add_file, files, short};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,17 +26,32 @@ pub struct Verdicts {
 }
 
 impl Verdicts {
-    /// Those of guests of the checkout at `root`, and of these checks.
-    pub fn open(cache: &Path, root: &Path, toolchain: &str, checks: &str) -> Result<Self> {
+    /// Those of a stage's guests in the checkout at `root`: `host` is the test host that they boot on, `more` are files
+    /// that its checks depend on besides their own source.
+    pub fn open(
+        cache: &Path,
+        root: &Path,
+        stage: &Stage,
+        toolchain: &str,
+        host: &str,
+        more: &[PathBuf],
+    ) -> Result<Self> {
         let folder = cache.join("verdicts");
         fs::create_dir_all(&folder).on("make", &folder)?;
-        let mut given = Sha256::new();
-        given.update(toolchain);
+        let (mut given, mut checks) = (Sha256::new(), Sha256::new());
+        add(&mut given, toolchain.as_bytes());
         // What is compiled, and what makes an image of that.
-        for folder in ["stages", "harness/src/guest"] {
-            add(&mut given, &root.join(folder))?;
+        let mut compiled = files(root, Path::new("stages"))?;
+        compiled.extend(files(root, Path::new("harness/src/guest"))?);
+        compiled.extend(["Cargo.toml".into(), "Cargo.lock".into()]);
+        for file in &compiled {
+            add_file(&mut given, root, file)?;
         }
-        Ok(Self { folder, given: hex(given), checks: hash(&[checks]) })
+        add(&mut checks, host.as_bytes());
+        for file in sources::judging(root, stage)?.iter().chain(more) {
+            add_file(&mut checks, root, file)?;
+        }
+        Ok(Self { folder, given: short(given), checks: short(checks) })
     }
 
     /// The results for these sources, if they were found before.
@@ -69,36 +90,54 @@ impl Verdicts {
 /// A hash of texts, each told from the next.
 fn hash(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
-    for part in parts {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part);
-    }
-    hex(hash)
+    parts.iter().for_each(|part| add(&mut hash, part.as_bytes()));
+    short(hash)
 }
 
 /// The hash of a file.
 pub fn hash_file(path: &Path) -> Result<String> {
     let mut hash = Sha256::new();
     hash.update(fs::read(path).on("read", path)?);
-    Ok(hex(hash))
+    Ok(short(hash))
 }
 
-fn hex(hash: Sha256) -> String {
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::results::tests::sample;
+    use crate::course::Course;
 
-/// Takes in a folder: the names and contents of all files, in order.
-fn add(hash: &mut Sha256, folder: &Path) -> Result<()> {
-    let entries = fs::read_dir(folder).on("read", folder)?;
-    let mut paths = entries.map(|entry| Ok(entry.on("read", folder)?.path())).collect::<Result<Vec<_>>>()?;
-    paths.sort();
-    for path in paths {
-        if path.is_dir() {
-            add(hash, &path)?;
-        } else {
-            hash.update(path.to_string_lossy().as_bytes());
-            hash.update(fs::read(&path).on("read", &path)?);
+    /// Which of a source's and an image's verdict are still known after a change.
+    fn known_after(change: impl FnOnce(&Path), host: &str) -> [bool; 2] {
+        let course = Course::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        for file in ["stages/s/src/lib.rs", "harness/src/guest/image.rs", "harness/src/check/judge.rs", "Cargo.toml"]
+            .into_iter()
+            .chain(["Cargo.lock", "harness/src/check/report.rs", "lab.toml"])
+        {
+            fs::create_dir_all(root.join(file).parent().unwrap()).unwrap();
+            fs::write(root.join(file), file).unwrap();
         }
+        let open = |host: &str| {
+            Verdicts::open(&root.join("cache"), root, &course.stages[0], "1.95", host, &["lab.toml".into()]).unwrap()
+        };
+        open("debian").put_image("i", &sample()).unwrap();
+        open("debian").put_sources(&["source"], "i").unwrap();
+        assert!(open("debian").of_sources(&["source"]).is_some());
+        change(root);
+        let verdicts = open(host);
+        [verdicts.of_sources(&["source"]).is_some(), verdicts.of_image("i").is_some()]
     }
-    Ok(())
+
+    #[test]
+    fn a_verdict_is_known_until_what_it_depends_on_changes() {
+        let edit = |file: &'static str| move |root: &Path| fs::write(root.join(file), "changed").unwrap();
+        assert_eq!(known_after(edit("harness/src/check/report.rs"), "debian"), [true, true]);
+        assert_eq!(known_after(edit("harness/src/check/judge.rs"), "debian"), [false, false]);
+        assert_eq!(known_after(edit("lab.toml"), "debian"), [false, false]);
+        assert_eq!(known_after(edit("stages/s/src/lib.rs"), "debian"), [false, true]);
+        assert_eq!(known_after(edit("Cargo.lock"), "debian"), [false, true]);
+        assert_eq!(known_after(|_| (), "another host"), [false, false]);
+    }
 }

@@ -2,19 +2,23 @@
 //!
 //! In a folder each entry is a submission, a folder or a zip, and its name the student's. A roster is a table in CSV
 //! with a heading: `student`, `submission` (a path from the roster's folder; empty where nothing was handed in), and
-//! whatever else, which is not read. Invariant: no two entries have the same name.
+//! whatever else, which is not read. Invariant: no two entries have the same name; what is found twice in a folder is
+//! one entry with two submissions, which nobody but the instructor can choose from.
 
 use crate::error::{Context, Error, Result};
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::str::Utf8Chunk;
 
 /// One student's submission.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Who it is.
     pub student: String,
-    /// What was handed in, if anything was.
-    pub submission: Option<PathBuf>,
+    /// What was handed in: nothing, a submission, or several of which one counts.
+    pub submissions: Vec<PathBuf>,
 }
 
 /// Reads a class.
@@ -35,22 +39,32 @@ pub fn read(from: &Path) -> Result<Vec<Entry>> {
 }
 
 fn folder(path: &Path) -> Result<Vec<Entry>> {
-    let mut entries = BTreeMap::new();
+    let mut entries: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     for entry in std::fs::read_dir(path).on("read", path)? {
         let submission = entry.on("read", path)?.path();
-        let name = submission.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = escaped(submission.file_name().unwrap_or_default());
         // Hidden files are some program's, not a student's.
-        if name.starts_with('.') {
-            continue;
-        }
-        let student = name.strip_suffix(".zip").unwrap_or(&name).to_owned();
-        if let Some(other) = entries.insert(student.clone(), submission) {
-            let other = other.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let text = format!("{} holds two submissions of {student}: {other} and {name}", path.display());
-            return Err(Error::usage(text).next("keep the one that counts"));
+        if !name.starts_with('.') {
+            let student = name.strip_suffix(".zip").unwrap_or(&name).to_owned();
+            entries.entry(student).or_default().push(submission);
         }
     }
-    Ok(entries.into_iter().map(|(student, path)| Entry { student, submission: Some(path) }).collect())
+    let entry = |(student, mut submissions): (String, Vec<PathBuf>)| {
+        submissions.sort();
+        Entry { student, submissions }
+    };
+    Ok(entries.into_iter().map(entry).collect())
+}
+
+/// A name as text. Bytes that are none, as names of another encoding have, are written in hexadecimal: two names stay
+/// two.
+pub fn escaped(name: &OsStr) -> String {
+    let chunks = name.as_bytes().utf8_chunks();
+    let text = |chunk: Utf8Chunk| {
+        let bytes = chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}"));
+        bytes.fold(chunk.valid().to_owned(), |text, byte| text + &byte)
+    };
+    chunks.map(text).collect()
 }
 
 /// Reads a roster; an error is a line and what is wrong with it.
@@ -83,7 +97,8 @@ fn roster(bytes: &[u8], base: &Path) -> std::result::Result<Vec<Entry>, String> 
             return Err(format!("line {line}: {name} is in line {before} already"));
         }
         let path = row[submission].trim();
-        entries.push(Entry { student: name, submission: (!path.is_empty()).then(|| base.join(path)) });
+        let submissions = Some(path).filter(|path| !path.is_empty()).map(|path| base.join(path));
+        entries.push(Entry { student: name, submissions: submissions.into_iter().collect() });
     }
     Ok(entries)
 }
@@ -130,7 +145,7 @@ mod tests {
 
     fn read_roster(text: &str) -> std::result::Result<Vec<(String, String)>, String> {
         let entries = roster(text.as_bytes(), Path::new("class"))?;
-        let path = |entry: &Entry| entry.submission.as_ref().map_or("-".into(), |path| path.display().to_string());
+        let path = |entry: &Entry| entry.submissions.first().map_or("-".into(), |path| path.display().to_string());
         Ok(entries.iter().map(|entry| (entry.student.clone(), path(entry))).collect())
     }
 
@@ -165,18 +180,15 @@ mod tests {
 
     #[test]
     fn a_folder_has_an_entry_a_student_whatever_its_name() {
-        use std::os::unix::ffi::OsStrExt;
         let folder = tempfile::tempdir().unwrap();
-        let latin = std::ffi::OsStr::from_bytes(b"J\xf6rg.zip");
-        for name in [latin, "anna".as_ref(), "bert.zip".as_ref(), ".DS_Store".as_ref()] {
+        let latin = [&b"J\xf6rg.zip"[..], b"J\xe4rg.zip"].map(OsStr::from_bytes);
+        for name in latin.into_iter().chain(["anna", "anna.zip", "bert.zip", ".DS_Store"].map(OsStr::new)) {
             fs::write(folder.path().join(name), "").unwrap();
         }
         let entries = read(folder.path()).unwrap();
-        let names: Vec<&str> = entries.iter().map(|entry| entry.student.as_str()).collect();
-        assert_eq!(names, ["J\u{fffd}rg", "anna", "bert"]);
-        assert!(fs::metadata(entries[0].submission.as_ref().unwrap()).is_ok());
-        fs::write(folder.path().join("anna.zip"), "").unwrap();
-        assert!(read(folder.path()).unwrap_err().message.contains("holds two submissions of anna"));
+        let names: Vec<_> = entries.iter().map(|entry| (entry.student.as_str(), entry.submissions.len())).collect();
+        assert_eq!(names, [("J\\xe4rg", 1), ("J\\xf6rg", 1), ("anna", 2), ("bert", 1)]);
+        assert!(fs::metadata(&entries[0].submissions[0]).is_ok());
     }
 
     #[test]

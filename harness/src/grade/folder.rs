@@ -12,6 +12,7 @@
 use crate::cache::Lock;
 use crate::check::results::Results;
 use crate::error::{Context, Error, Result};
+use crate::whole;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -53,20 +54,25 @@ impl Folder {
         self.path.join("logs").join(format!("{}.log", file_name(student)))
     }
 
-    /// The mark that was found before for this key.
-    pub fn known(&self, student: &str, key: &str) -> Option<Results> {
+    /// The mark that was found before for this key. One for which time was short counts only where no more would be
+    /// given now: `scale` is what deadlines are multiplied by.
+    pub fn known(&self, student: &str, key: &str, scale: f64) -> Option<Results> {
         let name = file_name(student);
         let known = fs::read_to_string(self.path.join(".state/keys").join(&name)).ok()?;
         let text = fs::read_to_string(self.path.join("reports").join(name).join("results.json")).ok()?;
-        (known.trim() == key).then_some(())?;
+        let mut words = known.split_whitespace();
+        let same = words.next() == Some(key);
+        let enough = words.next().is_none_or(|before| before.parse().is_ok_and(|before: f64| before >= scale));
+        (same && enough).then_some(())?;
         serde_json::from_str(&text).ok()
     }
 
-    /// Keeps a mark, as students read it.
-    pub fn keep(&self, student: &str, key: &str, results: &Results) -> Result<()> {
+    /// Keeps a mark, as students read it; `short_at` is what deadlines were multiplied by, where one was missed.
+    pub fn keep(&self, student: &str, key: &str, short_at: Option<f64>, results: &Results) -> Result<()> {
         let name = file_name(student);
         self.write(&format!("reports/{name}/results.json"), &json(results)?)?;
-        self.write(&format!(".state/keys/{name}"), key)
+        let short_at = short_at.map(|scale| format!(" {scale}")).unwrap_or_default();
+        self.write(&format!(".state/keys/{name}"), &format!("{key}{short_at}"))
     }
 
     /// Keeps what students do not read of a mark.
@@ -81,13 +87,7 @@ impl Folder {
 
     /// Writes a file of the class.
     pub fn write(&self, name: &str, text: &str) -> Result<()> {
-        let path = self.path.join(name);
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).on("make", folder)?;
-        }
-        let making = path.with_added_extension("making");
-        fs::write(&making, text).on("write", &making)?;
-        fs::rename(&making, &path).on("put in place", &path)
+        whole::write(&self.path.join(name), text)
     }
 }
 
@@ -129,10 +129,13 @@ mod tests {
     fn a_mark_is_known_by_its_key_alone() {
         let place = tempfile::tempdir().unwrap();
         let folder = Folder::open(&place.path().join("grades")).unwrap();
-        assert!(folder.known("anna", "k").is_none());
-        folder.keep("anna", "k", &sample()).unwrap();
-        assert_eq!(folder.known("anna", "k").unwrap().totals.points, sample().totals.points);
-        assert!(folder.known("anna", "other").is_none() && folder.known("bert", "k").is_none());
+        let known = |student: &str, key: &str, scale: f64| folder.known(student, key, scale).is_some();
+        assert!(!known("anna", "k", 1.0));
+        folder.keep("anna", "k", None, &sample()).unwrap();
+        assert_eq!(folder.known("anna", "k", 1.0).unwrap().totals.points, sample().totals.points);
+        assert!(known("anna", "k", 3.0) && !known("anna", "other", 1.0) && !known("bert", "k", 1.0));
+        folder.keep("anna", "k", Some(2.0), &sample()).unwrap();
+        assert!(known("anna", "k", 1.5) && known("anna", "k", 2.0) && !known("anna", "k", 2.5), "time was short");
         assert!(Folder::open(&place.path().join("grades")).is_err(), "two at once");
     }
 

@@ -4,6 +4,7 @@
 
 use crate::app::App;
 use crate::check::hidden::Hidden;
+use crate::check::sources;
 use crate::check::submission::Submission;
 use crate::course::Stage;
 use crate::error::Result;
@@ -18,13 +19,13 @@ pub fn common(app: &App, stage: &Stage, hidden: Option<&Hidden>, after_due: bool
     let below = app.course.stages.iter().filter(|below| below.number <= stage.number);
     let folders =
         below.flat_map(|below| ["stages", "solutions", "labs"].map(|part| Path::new(part).join(&below.package)));
-    for folder in folders.chain(["harness/src/check".into(), "harness/src/guest".into()]) {
+    for folder in folders {
         for file in files(root, &folder)? {
             add_file(&mut hash, root, &file)?;
         }
     }
-    for file in ["Cargo.lock", "rust-toolchain.toml"] {
-        add_file(&mut hash, root, Path::new(file))?;
+    for file in sources::judging(root, stage)?.into_iter().chain(["Cargo.lock".into(), "rust-toolchain.toml".into()]) {
+        add_file(&mut hash, root, &file)?;
     }
     add(&mut hash, app.toolchain().as_bytes());
     add(&mut hash, format!("{after_due} {hidden:?}").as_bytes());

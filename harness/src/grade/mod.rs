@@ -110,7 +110,7 @@ fn stage<'a>(app: &'a App, arguments: &cli::Grade, entries: &[Entry]) -> Result<
             }
         };
     }
-    let submissions = entries.iter().filter_map(|entry| entry.submission.as_ref());
+    let submissions = entries.iter().flat_map(|entry| &entry.submissions);
     let stages = &app.course.stages;
     let mut found = submissions.filter_map(|path| stages.iter().find(|stage| Submission::read(path, stage).is_ok()));
     let unknown = || Error::usage("no submission says which stage it is for").next("name it: `--stage stage1`");
@@ -144,15 +144,23 @@ impl Class<'_> {
 
     fn one(&self, bench: &mut Bench, entry: Entry) -> Graded {
         let seed = key::seed(self.seed, &entry.student);
-        let outcome = match &entry.submission {
-            None => Outcome::Missing,
-            Some(path) if !path.exists() && !path.is_symlink() => {
+        let outcome = match &entry.submissions[..] {
+            [] => Outcome::Missing,
+            [path] if !path.exists() && !path.is_symlink() => {
                 Outcome::Refused(format!("there is no submission at {}", path.display()))
             }
-            Some(path) => match Submission::read(path, self.stage) {
+            [path] => match Submission::read(path, self.stage) {
                 Ok(submission) => self.submission(bench, &entry, &submission, seed),
                 Err(error) => Outcome::Refused(error.message),
             },
+            several => {
+                let names = several.iter().map(|path| entries::escaped(path.file_name().unwrap_or_default()));
+                let names: Vec<String> = names.collect();
+                Outcome::Refused(format!(
+                    "there are several submissions: {}; keep the one that counts",
+                    names.join(", ")
+                ))
+            }
         };
         Graded { entry, seed, outcome }
     }
@@ -160,7 +168,7 @@ impl Class<'_> {
     /// The mark of a submission: the one that is known, or a new one.
     fn submission(&self, bench: &mut Bench, entry: &Entry, submission: &Submission, seed: u64) -> Outcome {
         let key = key::submission(&self.key, self.stage, submission, seed);
-        if let Some(results) = self.folder.known(&entry.student, &key) {
+        if let Some(results) = self.folder.known(&entry.student, &key, bench.scale) {
             return Outcome::Marked(Box::new(results));
         }
         let request = self.request(&entry.student, seed);
@@ -172,13 +180,13 @@ impl Class<'_> {
         });
         let Outcome::Marked(mut results) = outcome else { return outcome };
         // Time may have been short because others took it.
-        if ran_out_of_time(&results)
+        if results.ran_out_of_time()
             && let Outcome::Marked(again) = attempt(bench, &request, submission)
             && again.totals.points > results.totals.points
         {
             results = again;
         }
-        let kept = self.keep(entry, &key, &mut results);
+        let kept = self.keep(entry, &key, bench.scale, &mut results);
         kept.map_or_else(|error| Outcome::Infra(error.to_string()), |()| Outcome::Marked(results))
     }
 
@@ -192,15 +200,18 @@ impl Class<'_> {
         }
     }
 
-    fn keep(&self, entry: &Entry, key: &str, results: &mut Results) -> Result<()> {
+    fn keep(&self, entry: &Entry, key: &str, scale: f64, results: &mut Results) -> Result<()> {
+        // Asked now: of a hidden check it is not told.
+        let short_at = results.ran_out_of_time().then_some(scale);
         if self.hidden.is_some() {
             self.folder.keep_all(&entry.student, results)?;
         }
         conceal(results, self.arguments.after_due);
         // The console is the instructor's: it may say what a hidden check did.
         results.log = None;
+        results.exercises.iter_mut().for_each(|exercise| exercise.log = None);
         write::report(&self.folder, self.stage, &self.app.course.root, &entry.student, results)?;
-        self.folder.keep(&entry.student, key, results)
+        self.folder.keep(&entry.student, key, short_at, results)
     }
 
     /// Hidden checks that the references do not pass would fail everybody.
@@ -260,14 +271,8 @@ fn attempt(bench: &mut Bench, request: &Request, submission: &Submission) -> Out
 
 /// Why the test host did not get to the end of a submission.
 fn infra(results: &Results) -> Option<String> {
-    let checks = results.exercises.iter().flat_map(|exercise| &exercise.checks).chain(&results.integration);
-    let lost = checks.into_iter().find(|check| check.status == Status::Infra)?;
+    let lost = results.checks().find(|check| check.status == Status::Infra)?;
     Some(lost.message.clone().unwrap_or_else(|| "the test host failed".to_owned()))
-}
-
-fn ran_out_of_time(results: &Results) -> bool {
-    let checks = results.exercises.iter().flat_map(|exercise| &exercise.checks).chain(&results.integration);
-    checks.into_iter().any(|check| check.status == Status::Timeout)
 }
 
 fn line(graded: &Graded) -> String {

@@ -1,5 +1,6 @@
 //! What a graded class comes to: `grades.csv`, a report a student, and `class.md` about what to teach again.
 
+use super::entries::escaped;
 use super::folder::Folder;
 use super::{Graded, Outcome};
 use crate::check::report::{self, Style};
@@ -64,8 +65,8 @@ fn csv(stage: &Stage, graded: &[Graded]) -> String {
             Outcome::Refused(why) => ("refused", String::new(), blank(), why.as_str()),
             Outcome::Infra(why) => ("infra", String::new(), blank(), why.as_str()),
         };
-        let path = entry.submission.as_ref().map_or(String::new(), |path| path.display().to_string());
-        let first = [entry.student.clone(), path, word.to_owned(), points, max];
+        let paths: Vec<String> = entry.submissions.iter().map(|path| escaped(path.as_os_str())).collect();
+        let first = [entry.student.clone(), paths.join(" "), word.to_owned(), points, max];
         text += &row(first.into_iter().chain(parts).chain([seed.to_string(), reason.to_owned()]));
     }
     text
@@ -172,14 +173,18 @@ mod tests {
     fn class() -> (Course, Vec<Graded>) {
         let course = Course::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).unwrap();
         let one = |student: &str, outcome| Graded {
-            entry: Entry { student: student.into(), submission: Some(format!("class/{student}.zip").into()) },
+            entry: Entry { student: student.into(), submissions: vec![format!("class/{student}.zip").into()] },
             seed: 7,
             outcome,
         };
         let graded = vec![
             one("anna", Outcome::Marked(Box::new(sample()))),
             one("=cmd", Outcome::Marked(Box::new(sample()))),
-            Graded { entry: Entry { student: "carl".into(), submission: None }, seed: 7, outcome: Outcome::Missing },
+            Graded {
+                entry: Entry { student: "carl".into(), submissions: Vec::new() },
+                seed: 7,
+                outcome: Outcome::Missing,
+            },
             one("dora", Outcome::Refused("dora.zip is empty".into())),
             one("emil, jr", Outcome::Infra("QEMU died\nagain".into())),
         ];

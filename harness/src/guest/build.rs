@@ -8,15 +8,15 @@
 use super::diagnostics::{Diagnostic, Outcome};
 use crate::cache::Lock;
 use crate::error::{Context, Error, Kind, Result};
+use crate::process::{Launch, Running};
 use crate::sandbox::Sandbox;
 use crate::toolchain;
 use crate::ui::{Step, Ui};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 /// The guest's target: the ordinary one, with its prebuilt `core` and `alloc`.
 pub const TARGET: &str = "x86_64-unknown-linux-gnu";
@@ -50,6 +50,9 @@ const PROFILE: [&str; 7] = [
     "profile.guest.overflow-checks=true",
 ];
 
+/// How long a build may take before something must be wrong, on the reference machine: one from nothing takes a minute.
+pub const LONGEST_BUILD: Duration = Duration::from_secs(15 * 60);
+
 /// What to build.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -65,7 +68,7 @@ pub struct Request {
     pub target_dir: Option<PathBuf>,
     /// Whether rustc's messages may have colour.
     pub color: bool,
-    /// How long it may take before something must be wrong.
+    /// How long it may take.
     pub deadline: Duration,
     /// The cage that the compiler works in, where it is given files of somebody else.
     pub sandbox: Option<Sandbox>,
@@ -81,7 +84,7 @@ impl Request {
             features: Vec::new(),
             target_dir: None,
             color: false,
-            deadline: Duration::from_secs(15 * 60),
+            deadline: LONGEST_BUILD,
             sandbox: None,
         }
     }
@@ -161,8 +164,7 @@ pub fn build(request: &Request, ui: &Ui) -> std::result::Result<Built, Failure> 
     // Variants of a package share the path that cargo links to. Held until the ELF has a name of its own.
     let step = ui.step(&format!("Building {}", request.package));
     let _lock = Lock::wait(&dir.join("harness.lock"), || step.say("Waiting for another harness's build"))?;
-    let mut child = start(&mut command(request, &dir)?, request)?;
-    let run = watch(&mut child, request, &step)?;
+    let run = watch(start(command(request, &dir)?, request)?, request, &step)?;
     if !run.status.success() {
         return Err(failure(run, request));
     }
@@ -173,11 +175,12 @@ pub fn build(request: &Request, ui: &Ui) -> std::result::Result<Built, Failure> 
     Ok(Built { elf, fresh: run.outcome.fresh, crates: run.outcome.crates, warnings: run.outcome.diagnostics })
 }
 
-fn start(cargo: &mut Command, request: &Request) -> Result<Child> {
+fn start(cargo: Command, request: &Request) -> Result<Running> {
+    let launch = Launch::new(cargo).within(request.deadline);
     if let Some(sandbox) = &request.sandbox {
-        return sandbox.spawn(cargo);
+        return sandbox.cage(launch).start().doing("start cargo in its sandbox");
     }
-    cargo.spawn().map_err(|error| match error.kind() {
+    launch.start().map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
             Error::missing("cargo is not on the PATH").next("install Rust with rustup: https://rustup.rs")
         }
@@ -254,49 +257,31 @@ struct Run {
     status: ExitStatus,
 }
 
-/// Reads both of cargo's streams until it ends or the deadline passes.
-fn watch(child: &mut Child, request: &Request, step: &Step) -> Result<Run> {
-    let began = Instant::now();
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    std::thread::scope(|scope| {
+/// Reads both of cargo's streams until it ends or is ended.
+fn watch(mut cargo: Running, request: &Request, step: &Step) -> Result<Run> {
+    let (stdout, stderr) = (cargo.stdout.take(), cargo.stderr.take());
+    let (outcome, stderr) = std::thread::scope(|scope| {
         let messages = scope.spawn(move || {
             let mut outcome = Outcome::new();
             lines(stdout, |line| outcome.line(line));
             outcome
         });
-        let status_lines = scope.spawn(move || {
-            let mut text = String::new();
-            lines(stderr, |line| {
-                step.say(&format!("Building {}: {}", request.package, line.trim()));
-                text.push_str(line);
-                text.push('\n');
-            });
-            text
+        let mut text = String::new();
+        lines(stderr, |line| {
+            step.say(&format!("Building {}: {}", request.package, line.trim()));
+            text.push_str(line);
+            text.push('\n');
         });
-        let mut late = false;
-        let status = loop {
-            if let Some(status) = child.try_wait().doing("wait for cargo")? {
-                break status;
-            }
-            if !late && began.elapsed() > request.deadline {
-                late = true;
-                kill_tree(child.id());
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        };
-        let outcome = messages.join().unwrap_or_default();
-        let stderr = status_lines.join().unwrap_or_default();
-        if late {
-            let last = stderr.lines().last().unwrap_or("nothing").trim().to_owned();
-            let after = request.deadline.as_secs();
-            return Err(Error::new(
-                Kind::Build,
-                format!("{} did not finish compiling within {after} s; cargo last said: {last}", request.package),
-            )
-            .next("look for a loop in a `const` that never ends"));
-        }
-        Ok(Run { outcome, stderr, status })
-    })
+        (messages.join().unwrap_or_default(), text)
+    });
+    let late = || {
+        let last = stderr.lines().last().unwrap_or("nothing").trim();
+        let after = request.deadline.as_secs();
+        let text = format!("{} did not finish compiling within {after} s; cargo last said: {last}", request.package);
+        Error::new(Kind::Build, text).next("look for a loop in a `const` that never ends")
+    };
+    let status = cargo.wait().ok_or_else(late)?;
+    Ok(Run { outcome, stderr, status })
 }
 
 fn lines(stream: Option<impl Read>, mut each: impl FnMut(&str)) {
@@ -312,24 +297,7 @@ fn lines(stream: Option<impl Read>, mut each: impl FnMut(&str)) {
     let _ = std::io::copy(&mut stream, &mut std::io::sink());
 }
 
-/// Kills a process and all its descendants. rustc outlives a cargo that is killed alone.
-fn kill_tree(pid: u32) {
-    // A child is listed under the thread that started it, and cargo starts rustc from several.
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
-    let children: Vec<u32> =
-        lists.flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).collect();
-    if let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
-        // It may have ended by itself just now.
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-    }
-    children.into_iter().for_each(kill_tree);
-}
-
 fn failure(run: Run, request: &Request) -> Failure {
-    if run.status.signal() == Some(2) {
-        return Error::new(Kind::Interrupted, "the build was interrupted").into();
-    }
     if run.outcome.diagnostics.iter().any(|diagnostic| diagnostic.error) {
         return Failure::Compile(run.outcome.diagnostics);
     }

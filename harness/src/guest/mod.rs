@@ -14,7 +14,7 @@ pub mod symbolize;
 pub mod symbols;
 pub mod verify;
 
-pub use build::{Built, Failure, Request, build};
+pub use build::{Built, Failure, LONGEST_BUILD, Request, build};
 
 use crate::error::{Context, Result};
 use crate::ui::Ui;

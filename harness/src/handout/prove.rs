@@ -31,7 +31,7 @@ fn compile(app: &App, folder: &Path) -> Result<()> {
     let _step = app.ui.step("Compiling the handout (a minute or two, the first time)");
     let mut cargo = toolchain::cargo(folder);
     cargo.args(["check", "--workspace", "--locked", "--quiet", "--target-dir"]).arg(app.course.root.join("target"));
-    let finished = process::run(&mut cargo, PATIENCE)?;
+    let finished = process::run(cargo, PATIENCE)?;
     if finished.success() {
         return Ok(());
     }

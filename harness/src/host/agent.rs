@@ -22,7 +22,7 @@ pub fn build(repo: &Path, ui: &Ui) -> Result<Vec<u8>> {
         .args(["build", "--quiet", "--package", "dom0-agent", "--bin", "dom0-agent"])
         .args(["--profile", "agent", "--target", TARGET, "--target-dir"])
         .arg(&target_dir);
-    let built = process::run(&mut command, LIMIT)?;
+    let built = process::run(command, LIMIT)?;
     if built.status.is_none() {
         let text = format!("the test host's agent did not compile within {} minutes", LIMIT.as_secs() / 60);
         return Err(Error::new(Kind::Build, text));

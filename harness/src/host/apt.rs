@@ -6,6 +6,7 @@
 use super::lock::Package;
 use crate::cache;
 use crate::error::{Context, Error, Result};
+use crate::process::{self, Launch};
 use crate::ui::Ui;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,7 +43,8 @@ impl Apt {
         let _step = ui.step("Reading Debian's package lists (apt-get update)");
         let lists = dir.join("state/lists");
         let mut update = apt.command("apt-get");
-        let updated = apt.watch(update.args(["-q", "update"]), "update", || size_of(&lists));
+        update.args(["-q", "update"]);
+        let updated = apt.watch(update, "update", || size_of(&lists));
         // A source that fails is no reason to stop while the others serve: a package that is missing then says so.
         let files = fs::read_dir(&lists).on("read the package lists in", &lists)?;
         if files.flatten().any(|file| file.file_name().to_string_lossy().contains("_Packages")) {
@@ -56,15 +58,23 @@ impl Apt {
 
     /// The names of all packages that begin with `prefix`.
     pub fn names(&self, prefix: &str) -> Result<Vec<String>> {
-        let output = self.command("apt-cache").args(["pkgnames", prefix]).output().map_err(absent)?;
-        Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
+        Ok(self.cached(&["pkgnames", prefix])?.lines().map(str::to_owned).collect())
     }
 
     /// What apt would install for each name, or with `every` all versions it knows. Unknown names are left out.
     pub fn show(&self, names: &[String], every: bool) -> Result<Vec<Described>> {
         let versions = if every { "--all-versions" } else { "--no-all-versions" };
-        let output = self.command("apt-cache").args(["show", versions]).args(names).output().map_err(absent)?;
-        Ok(stanzas(&String::from_utf8_lossy(&output.stdout)))
+        let names = names.iter().map(String::as_str);
+        Ok(stanzas(&self.cached(&["show", versions].into_iter().chain(names).collect::<Vec<_>>())?))
+    }
+
+    /// What apt-cache answers. It complains with its exit status of names that it doesn't know.
+    fn cached(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = self.command("apt-cache");
+        command.args(arguments);
+        let said = process::run(command, STALL)?;
+        let late = || Error::missing(format!("apt-cache {} did not end within {} s", arguments[0], STALL.as_secs()));
+        said.status.map(|_| said.stdout).ok_or_else(late)
     }
 
     /// Downloads `packages` into the empty folder `into`, with a bar.
@@ -76,7 +86,7 @@ impl Apt {
         let mut download = self.command("apt-get");
         download.args(["-q", "download"]).current_dir(into);
         download.args(packages.iter().map(|package| format!("{}={}", package.name, package.version)));
-        self.watch(&mut download, "download", || {
+        self.watch(download, "download", || {
             let done = size_of(into);
             step.at(done);
             done
@@ -89,27 +99,25 @@ impl Apt {
     }
 
     /// Runs apt, whose complaints go to `log/NAME`, and stops it when `progress` has stood still for too long.
-    fn watch(&self, command: &mut Command, name: &str, mut progress: impl FnMut() -> u64) -> Result<()> {
+    fn watch(&self, mut command: Command, name: &str, mut progress: impl FnMut() -> u64) -> Result<()> {
         let log = self.dir.join("log").join(name);
         let complaints = fs::File::create(&log).on("write", &log)?;
-        let mut child = command.stdout(Stdio::null()).stderr(complaints).spawn().map_err(absent)?;
+        command.stdout(Stdio::null()).stderr(complaints);
+        let running = Launch::new(command).start().map_err(absent)?;
+        let ended = running.ended();
         let (mut reached, mut since) = (0, Instant::now());
         let status = loop {
-            if let Some(status) = child.try_wait().doing("wait for apt-get")? {
-                break status;
+            if let Some(status) = ended.wait(Duration::from_millis(100)) {
+                break status.unwrap_or_default();
             }
             let now = progress();
             if now != reached {
                 (reached, since) = (now, Instant::now());
             } else if since.elapsed() > STALL {
-                // It may have ended this moment, which is as good.
-                let _ = child.kill();
-                let _ = child.wait();
                 let seconds = STALL.as_secs();
                 return Err(Error::missing(format!("apt-get {name} stood still for {seconds} s after {now} bytes"))
                     .next(WITHOUT_NETWORK));
             }
-            std::thread::sleep(Duration::from_millis(100));
         };
         if status.success() {
             return Ok(());

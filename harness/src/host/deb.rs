@@ -3,9 +3,15 @@
 //! Invariant: a [`Tree`] holds what the packages ship, under the paths of a merged /usr, and nothing of the machine.
 
 use crate::error::{Context, Error, Result};
+use crate::process::Launch;
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// How long one package may take to unpack; the largest, a kernel, takes seconds.
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// Files of packages by path, without a leading slash.
 #[derive(Default)]
@@ -28,28 +34,30 @@ impl Tree {
 
     /// Adds the files of the package `deb` that `wanted` picks by path, and all its links.
     pub fn add(&mut self, deb: &Path, wanted: impl Fn(&str) -> bool) -> Result<()> {
-        let mut child = Command::new("dpkg-deb")
-            .arg("--fsys-tarfile")
-            .arg(deb)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|error| match error.kind() {
-                std::io::ErrorKind::NotFound => {
-                    Error::missing("the test host is built from Debian's packages, and this machine has no dpkg")
-                        .next("take over a test host made elsewhere with `cargo harness host import FILE`")
-                }
-                _ => Error::from_io(&error, "start dpkg-deb"),
-            })?;
-        let read = match child.stdout.take() {
+        let mut command = Command::new("dpkg-deb");
+        command.arg("--fsys-tarfile").arg(deb);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut running = Launch::new(command).within(LIMIT).start().map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                Error::missing("the test host is built from Debian's packages, and this machine has no dpkg")
+                    .next("take over a test host made elsewhere with `cargo harness host import FILE`")
+            }
+            _ => Error::from_io(&error, "start dpkg-deb"),
+        })?;
+        let read = match running.stdout.take() {
             Some(stdout) => self.add_archive(stdout, wanted),
             None => Ok(()),
         };
-        let output = child.wait_with_output().doing("wait for dpkg-deb")?;
-        if !output.status.success() && !output.stderr.is_empty() {
+        // More than a line or two would mean that it is no dpkg-deb.
+        let mut words = String::new();
+        let complaints = running.stderr.take().map(|stderr| stderr.take(4096).read_to_string(&mut words));
+        complaints.transpose().doing("read what dpkg-deb complains of")?;
+        let Some(status) = running.wait() else {
+            let text = format!("dpkg-deb did not unpack {} within {} s", deb.display(), LIMIT.as_secs());
+            return Err(Error::fault(text));
+        };
+        if !status.success() && !words.is_empty() {
             // They explain more than the broken archive does.
-            let words = String::from_utf8_lossy(&output.stderr);
             return Err(Error::fault(format!("dpkg-deb cannot unpack {}: {}", deb.display(), words.trim())));
         }
         read.on("unpack", deb)
@@ -70,7 +78,7 @@ impl Tree {
                 self.nodes.insert(path, Node::Link(target));
             } else if kind.is_file() && wanted(&path) {
                 let mut data = Vec::with_capacity(usize::try_from(entry.size()).unwrap_or(0));
-                std::io::Read::read_to_end(&mut entry, &mut data)?;
+                entry.read_to_end(&mut data)?;
                 self.nodes.insert(path, Node::File(data));
             }
         }

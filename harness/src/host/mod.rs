@@ -114,6 +114,17 @@ pub fn ensure(root: &Path, options: &Options, ui: &Ui) -> Result<HostImage> {
     Ok(image)
 }
 
+/// Whether [`ensure`] has nothing to build, as far as can be told at once: nobody has looked yet whether the image is whole.
+pub fn is_built(root: &Path, options: &Options) -> bool {
+    let Ok(recipe) = Recipe::read(&options.repo) else { return false };
+    let source = |release: &str| recipe.source(&options.repo, release).ok();
+    let own = release().ok().and_then(|release| Some(format!("{release}-{}", source(&release)?)));
+    [Some(IMPORTED.to_owned()), own].into_iter().flatten().any(|name| {
+        let manifest = Manifest::read(&folder(root).join(name));
+        manifest.is_ok_and(|manifest| source(&manifest.release) == Some(manifest.source))
+    })
+}
+
 /// The imported image, if there is one for what the repository says now.
 fn imported(root: &Path, recipe: &Recipe, options: &Options, ui: &Ui) -> Result<Option<HostImage>> {
     let dir = folder(root).join(IMPORTED);
@@ -275,14 +286,18 @@ mod tests {
     fn an_imported_image_is_found_and_cleaned() {
         let dir = tempfile::tempdir().unwrap();
         let (root, ui) = (dir.path().join("cache"), Ui::silent());
+        fs::create_dir_all(root.join("host/packages")).unwrap();
+        fs::write(root.join("host/packages/xen.deb"), "a download that was interrupted").unwrap();
+        assert!(!is_built(&root, &options()));
         let imported = import(&root, &options(), &exported(dir.path()), &ui).unwrap();
+        assert!(is_built(&root, &options()));
         let found = ensure(&root, &options(), &ui).unwrap();
         assert_eq!((&found.id, &found.dir), (&imported.id, &imported.dir));
         assert!(imported.linux_guest_initramfs().is_file());
         let listed = describe(&root).unwrap();
-        assert_eq!(listed.len(), 1);
+        assert_eq!(listed.len(), 2);
         assert!(listed[0].what.contains("imported") && listed[0].bytes > 0, "{listed:?}");
-        assert_eq!(clean(&root, &ui).unwrap(), listed[0].bytes);
+        assert_eq!(clean(&root, &ui).unwrap(), listed);
         assert_eq!(describe(&root).unwrap(), []);
     }
 

@@ -6,6 +6,7 @@
 use super::content;
 use super::manifest::{self, Manifest};
 use crate::error::{Context, Error, Result};
+use crate::interrupt::Unfinished;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::Path;
@@ -15,6 +16,7 @@ pub fn write(dir: &Path, file: &Path) -> Result<()> {
     // Beside its place first: a full disk must not leave half a file under the name that is carried away.
     let folder = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let making = tempfile::NamedTempFile::new_in(folder).on("write in", folder)?;
+    let _unfinished = Unfinished::new(making.path());
     let packer = flate2::write::GzEncoder::new(making, flate2::Compression::new(6));
     let mut archive = tar::Builder::new(packer);
     for name in std::iter::once(manifest::NAME).chain(content::FILES) {

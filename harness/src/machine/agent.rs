@@ -241,21 +241,30 @@ impl Agent {
 
     /// Types on a guest's console; waits while the guest reads slowly.
     pub fn console_input(&self, domain: &str, mut bytes: &[u8]) -> Result<()> {
-        let what = format!("type on {domain}'s console");
         let deadline = self.deadlines.within(QUICK);
         while !bytes.is_empty() {
-            let some = &bytes[..bytes.len().min(4096)];
-            let request = Request::ConsoleInput { domain: domain.into(), bytes: some.to_vec() };
-            let taken = self.number(&what, request, QUICK)?;
-            bytes = &bytes[bytes.len().min(taken as usize)..];
+            let taken = self.console_input_now(domain, bytes)?;
+            bytes = &bytes[taken..];
             if taken == 0 {
                 if deadline.is_over() {
-                    return Err(deadline.missed(&what, format_args!("{} bytes were not read", bytes.len())));
+                    let what = format!("type on {domain}'s console");
+                    return Err(deadline.missed(what, format_args!("{} bytes were not read", bytes.len())));
                 }
                 std::thread::sleep(Duration::from_millis(20));
             }
         }
         Ok(())
+    }
+
+    /// Types on a guest's console, and returns how many of the bytes it took: none while it has no room.
+    ///
+    /// # Errors
+    /// Also for a guest whose console isn't there, or no longer.
+    pub fn console_input_now(&self, domain: &str, bytes: &[u8]) -> Result<usize> {
+        let some = &bytes[..bytes.len().min(4096)];
+        let request = Request::ConsoleInput { domain: domain.into(), bytes: some.to_vec() };
+        let taken = self.number(&format!("type on {domain}'s console"), request, QUICK)?;
+        Ok(some.len().min(taken as usize))
     }
 
     /// Reads a xenstore node; `None` where there is none.

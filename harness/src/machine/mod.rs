@@ -15,7 +15,7 @@ mod qemu;
 mod qmp;
 mod snapshot;
 
-pub use ::agent::{Action, CreateOptions, Disk, Event, ExecOutput, Kind, Reason, TscMode, Vif};
+pub use ::agent::{Action, CHUNK, CreateOptions, Disk, Event, ExecOutput, Kind, Reason, TscMode, Vif};
 pub use accelerator::Accelerator;
 pub use agent::{Agent, Domain};
 pub use deadline::{Deadline, Deadlines};

@@ -3,24 +3,20 @@
 //! QEMU gets its agent port, QMP, serial console and saved state as inherited descriptors (`-chardev socket,fd=N`), so
 //! there are no socket files that another run could meet or a killed one leave behind.
 //!
-//! Invariant: QEMU ends when its [`Qemu`] is dropped, and also when the harness dies in any way: the thread that
-//! started it, to which PR_SET_PDEATHSIG is tied, lives until QEMU has ended.
+//! Invariant: QEMU ends when its [`Qemu`] is dropped, and also when the harness dies in any way: see [`process`].
 
 use crate::error::{Context, Error, Result};
 use crate::machine::deadline::Deadline;
-use rustix::io::{FdFlags, fcntl_setfd};
-use rustix::process::{
-    Pid, PidfdFlags, Signal, getpid, getppid, pidfd_open, pidfd_send_signal, set_parent_process_death_signal,
-};
+use crate::prerequisites;
+use crate::process::{self, Launch, Running};
 use std::ffi::OsString;
-use std::io::{self, Read};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::io::Read;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
-use std::sync::mpsc::channel;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// QEMU's name.
 pub const PROGRAM: &str = "qemu-system-x86_64";
@@ -31,20 +27,19 @@ const KEEP: usize = 1 << 20;
 
 /// QEMU's version, as it says it: `QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)`.
 pub fn version() -> Result<String> {
-    let output = Command::new(PROGRAM).arg("--version").output().map_err(|error| not_started(&error))?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    match text.lines().next() {
-        Some(line) if output.status.success() => Ok(line.to_owned()),
-        _ => Err(Error::missing(format!("{PROGRAM} --version ended with {}", output.status)).next(INSTALL)),
+    if prerequisites::find(PROGRAM).is_none() {
+        let error = Error::missing(format!("{PROGRAM} is not installed: the test host runs in it"));
+        return Err(error.next(INSTALL));
     }
+    let dumb = || Error::missing(format!("{PROGRAM} is here, but doesn't tell its version")).next(INSTALL);
+    process::version(PROGRAM).ok_or_else(dumb)
 }
 
 /// A QEMU that runs.
 pub struct Qemu {
-    process: OwnedFd,
+    process: Running,
     console: Arc<Printed>,
     errors: Arc<Printed>,
-    ended: Arc<Ended>,
 }
 
 /// What QEMU is to be started with.
@@ -82,10 +77,15 @@ impl Qemu {
             arguments.extend(["-incoming".into(), format!("fd:{}", state.as_raw_fd()).into()]);
             inherited.push(state);
         }
-        let ended = Arc::new(Ended::default());
+        debug_assert!(inherited.iter().all(|descriptor| descriptor.as_raw_fd() > 2));
         let console = Printed::follow(serial);
-        let (process, errors) = run(arguments, &spec.dir, inherited, ended.clone())?;
-        Ok((Self { process, console, errors: Printed::follow(errors), ended }, Ends { agent, qmp }))
+        let mut command = Command::new(PROGRAM);
+        command.args(arguments).current_dir(&spec.dir);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let started = Launch::new(command).inheriting(inherited).start();
+        let mut process = started.doing(format_args!("start {PROGRAM} in {}", spec.dir.display()))?;
+        let errors = process.stderr.take().map(Printed::follow).unwrap_or_default();
+        Ok((Self { process, console, errors }, Ends { agent, qmp }))
     }
 
     /// What Xen and dom0's kernel printed, its last mebibyte.
@@ -95,16 +95,15 @@ impl Qemu {
 
     /// Kills QEMU.
     pub fn kill(&self) {
-        // It may have ended already.
-        let _ = pidfd_send_signal(&self.process, Signal::KILL);
+        self.process.kill();
     }
 
     /// How QEMU is, for an error: its end and last words, or what Xen printed last.
     pub fn standing(&self) -> impl Fn() -> String + Send + Sync + 'static {
-        let (console, errors, ended) = (self.console.clone(), self.errors.clone(), self.ended.clone());
+        let (console, errors, ended) = (self.console.clone(), self.errors.clone(), self.process.ended());
         move || {
-            let mut told = match ended.wait(std::time::Duration::from_millis(300)) {
-                Some(status) => format!("QEMU has ended ({status})"),
+            let mut told = match ended.wait(Duration::from_millis(300)) {
+                Some(status) => format!("QEMU has ended ({})", status.unwrap_or_default()),
                 None => "QEMU runs".to_owned(),
             };
             let mut tell = |who: &str, text: String, lines: usize| {
@@ -118,96 +117,6 @@ impl Qemu {
             tell("Xen's console ends with", console.text(), 4);
             told
         }
-    }
-}
-
-impl Drop for Qemu {
-    fn drop(&mut self) {
-        self.kill();
-        // So that nothing of it is left when the caller goes on; a killed process ends in milliseconds.
-        self.ended.wait(std::time::Duration::from_secs(5));
-    }
-}
-
-/// Runs QEMU in a thread that lives as long; returns its handle and its errors.
-fn run(
-    arguments: Vec<OsString>,
-    dir: &Path,
-    inherited: Vec<OwnedFd>,
-    ended: Arc<Ended>,
-) -> Result<(OwnedFd, impl Read + use<>)> {
-    let mut command = Command::new(PROGRAM);
-    command.args(arguments).current_dir(dir);
-    // A process group of its own, so that Ctrl-C reaches the harness alone, which then ends QEMU.
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
-    let numbers: Vec<RawFd> = inherited.iter().map(AsRawFd::as_raw_fd).collect();
-    debug_assert!(numbers.iter().all(|&number| number > 2));
-    let kept: Vec<OwnedFd> = inherited;
-    let harness = getpid();
-    let between_fork_and_exec = move || {
-        for descriptor in &kept {
-            fcntl_setfd(descriptor, FdFlags::empty())?;
-        }
-        set_parent_process_death_signal(Some(Signal::KILL))?;
-        // The harness may have died before that took effect.
-        if getppid() == Some(harness) { Ok(()) } else { Err(io::Error::from(io::ErrorKind::BrokenPipe)) }
-    };
-    // SAFETY: between fork and exec the closure only makes system calls, which are async-signal-safe; it neither
-    // allocates nor locks.
-    unsafe { command.pre_exec(between_fork_and_exec) };
-    let (started, start) = channel();
-    std::thread::spawn(move || {
-        let spawned = command.spawn();
-        // Drops the harness's copies of QEMU's descriptors: only then does QEMU's death close them.
-        drop(command);
-        let mut child = match spawned {
-            Ok(child) => child,
-            Err(error) => return drop(started.send(Err(error))),
-        };
-        let handle = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(rustix::io::Errno::SRCH);
-        let handle = handle.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()));
-        let errors = child.stderr.take();
-        let begun =
-            handle.map_err(io::Error::from).and_then(|handle| Ok((handle, errors.ok_or(io::ErrorKind::Other)?)));
-        if begun.is_err() {
-            let _ = child.kill();
-        }
-        let _ = started.send(begun);
-        ended.set(child.wait());
-    });
-    let begun = start.recv().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()));
-    begun.doing(format_args!("start {PROGRAM} in {}", dir.display()))
-}
-
-fn not_started(error: &io::Error) -> Error {
-    match error.kind() {
-        io::ErrorKind::NotFound => {
-            Error::missing(format!("{PROGRAM} is not installed: the test host runs in it")).next(INSTALL)
-        }
-        _ => Error::from_io(error, format_args!("start {PROGRAM}")),
-    }
-}
-
-/// How QEMU ended.
-#[derive(Default)]
-struct Ended {
-    status: Mutex<Option<ExitStatus>>,
-    changed: Condvar,
-}
-
-impl Ended {
-    fn set(&self, status: io::Result<ExitStatus>) {
-        *self.lock() = Some(status.unwrap_or_default());
-        self.changed.notify_all();
-    }
-
-    fn wait(&self, time: std::time::Duration) -> Option<ExitStatus> {
-        let waited = self.changed.wait_timeout_while(self.lock(), time, |status| status.is_none());
-        *waited.unwrap_or_else(PoisonError::into_inner).0
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<ExitStatus>> {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -16,9 +16,9 @@ use crate::check::results::{Results, Status};
 use crate::course::Stage;
 use crate::error::{Context, Error, Result};
 use crate::ui::Ui;
+use crate::whole;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Where it is, from the checkout's root.
@@ -101,13 +101,7 @@ impl Progress {
     fn save(&self, path: &Path) -> Result<()> {
         let text = toml::to_string(&Self { schema: 1, ..self.clone() });
         let text = text.map_err(|error| Error::fault(format!("write {FILE}: {error}")))?;
-        let folder = path.parent().unwrap_or(Path::new("."));
-        // On the disk before it takes the old one's place: a power cut leaves one of the two, whole.
-        let mut file = tempfile::NamedTempFile::new_in(folder).on("write in", folder)?;
-        file.write_all(format!("{HEADING}{text}").as_bytes()).on("write", path)?;
-        file.as_file().sync_all().on("write", path)?;
-        file.persist(path).map_err(|error| error.error).on("replace", path)?;
-        Ok(())
+        whole::write(path, format!("{HEADING}{text}"))
     }
 
     /// What is known about the exercise called `id`.

@@ -90,13 +90,7 @@ impl Lab {
         static ALONE: Mutex<()> = Mutex::new(());
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lab");
-        fs::create_dir_all(root.join(".cargo")).expect("make the copy's folder");
-        for file in FILES {
-            refresh(&repository().join(file), &root.join(file));
-        }
-        for folder in FOLDERS {
-            refresh(&repository().join(folder), &root.join(folder));
-        }
+        copy_course(&root);
         // A test that made a handout of it may have failed half-way.
         let _ = fs::remove_file(root.join(harness::given::FILE));
         Self { root, _alone: alone }
@@ -147,6 +141,17 @@ impl Lab {
     /// Where an exercise is in the copy.
     pub fn exercise(&self, file: &str) -> PathBuf {
         self.root.join("stages/stage1-console/src").join(file)
+    }
+}
+
+/// Makes `root` a copy of the checkout, without its history and what was built.
+pub fn copy_course(root: &Path) {
+    fs::create_dir_all(root.join(".cargo")).expect("make the copy's folder");
+    for file in FILES {
+        refresh(&repository().join(file), &root.join(file));
+    }
+    for folder in FOLDERS {
+        refresh(&repository().join(folder), &root.join(folder));
     }
 }
 

@@ -115,7 +115,9 @@ fn mark(bench: &mut Bench, stage: &Stage, folder: &Path, expected: &Expected) ->
     fs::write(&zip, pack(stage, folder)).unwrap();
     let submission = Submission::read(&zip, stage).unwrap();
     let work = Work::on_references(&bench.app.course, stage);
-    let request = Request { only: expected.only.clone(), seed: 7, ..Request::new(stage, work) };
+    // The checkout's own place for it is for checks of the checkout, and read by other tests.
+    let log = place.path().join("console.log");
+    let request = Request { only: expected.only.clone(), seed: 7, log, ..Request::new(stage, work) };
     check_submission(bench, &request, &submission).unwrap()
 }
 

@@ -1,6 +1,6 @@
 //! The harness's own faults: what it says and leaves behind when the machine lets it down.
 
-use crate::common::{Ended, harness, repository, run};
+use crate::common::{Ended, Lab, harness, repository, run};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::Read;
@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+const HANG: [&str; 5] = ["run", "stage1", "--solution", "--cmdline", "app=hang"];
+
 /// A guest that does nothing for ever, and the QEMU that it runs in.
-fn hanging() -> (Child, u32) {
-    let mut child = harness(repository(), &["run", "stage1", "--solution", "--cmdline", "app=hang"])
+pub fn hanging(arguments: &[&str]) -> (Child, u32) {
+    let mut child = harness(repository(), arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -29,11 +31,49 @@ fn hanging() -> (Child, u32) {
 
 /// The QEMU that a process started, whichever of its threads did.
 pub fn qemu_of(parent: u32) -> Option<u32> {
+    child_of(parent, "qemu")
+}
+
+/// The child of a process whose program's name begins like this.
+fn child_of(parent: u32, name: &str) -> Option<u32> {
     let threads = fs::read_dir(format!("/proc/{parent}/task")).ok()?;
     let children = threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
     let pids: Vec<u32> = children.flat_map(|list| list.split(' ').flat_map(str::parse).collect::<Vec<u32>>()).collect();
     pids.into_iter()
-        .find(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.starts_with("qemu")))
+        .find(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.starts_with(name)))
+}
+
+/// A check whose host tests never end, and the process that they are in.
+fn looping(lab: &Lab) -> (Child, u32) {
+    lab.change("ring.rs", "    ring.publish(next);", "    while ring.producer() != next {}\n    ring.publish(next);");
+    let arguments = ["check", "1a", "--format", "json", "--out", "results.json"];
+    let mut child = harness(lab.root(), &arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let since = Instant::now();
+    loop {
+        // Named after the library that is tested.
+        if let Some(tests) = child_of(child.id(), "console-") {
+            return (child, tests);
+        }
+        assert!(child.try_wait().unwrap().is_none() && since.elapsed() < Duration::from_secs(120), "no test was run");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_loop_in_a_host_test_ends_with_the_harness() {
+    let lab = Lab::solved();
+    let (child, tests) = looping(&lab);
+    send(child.id(), Signal::INT);
+    end(child).with(130);
+    gone_soon(tests);
+    let results = results(&lab.root().join("results.json"));
+    assert!(results["error"].as_str().unwrap().contains("it was interrupted"), "{results}");
+    assert_eq!(results["exercises"][0]["checks"][0]["status"], "infra");
+    lab.solve("ring.rs");
+    let (mut child, tests) = looping(&lab);
+    send(child.id(), Signal::KILL);
+    child.wait().unwrap();
+    gone_soon(tests);
 }
 
 fn send(pid: u32, signal: Signal) {
@@ -45,7 +85,7 @@ fn gone_soon(pid: u32) {
     let since = Instant::now();
     // A process that has ended and waits to be collected by whoever adopted it has no command line any more.
     while fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty()) {
-        assert!(since.elapsed() < Duration::from_secs(20), "QEMU {pid} outlives the harness");
+        assert!(since.elapsed() < Duration::from_secs(20), "{pid} outlives the harness");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -59,21 +99,29 @@ fn empty_cache() -> tempfile::TempDir {
     tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
 }
 
+fn results(file: &Path) -> serde_json::Value {
+    serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap()
+}
+
 #[test]
-fn without_qemu_the_one_command_to_type_is_printed() {
-    let ended: Ended = harness(repository(), &["run", "stage1", "--solution"])
-        .env("PATH", "/nowhere")
-        .env("CARGO", "cargo")
-        .output()
-        .unwrap()
-        .into();
-    let said = ended.with(69).stderr;
-    assert!(said.contains("QEMU is not installed") && said.contains("next: "), "{said}");
+fn without_qemu_the_one_command_to_type_is_printed_and_written() {
+    let folder = tempfile::tempdir().unwrap();
+    // An apt that installs nothing, also for root.
+    std::os::unix::fs::symlink("/bin/true", folder.path().join("apt-get")).unwrap();
+    let file = folder.path().join("results.json");
+    let arguments = ["check", "stage1", "--solution", "--format", "json", "--out", file.to_str().unwrap()];
+    let output = harness(repository(), &arguments).env("PATH", folder.path()).output().unwrap();
+    let said = Ended::from(output).with(69).stderr;
+    let advice = "sudo apt-get install -y --no-install-recommends qemu-system-x86\n";
+    assert!(said.contains("QEMU is not installed") && said.contains(&format!("\n  next: {advice}")), "{said}");
+    let results = results(&file);
+    assert!(results["error"].as_str().unwrap().contains(advice.trim()), "{results}");
+    assert_eq!(results["totals"]["points"], 0);
 }
 
 #[test]
 fn a_qemu_that_dies_is_a_fault_of_the_host_not_of_the_guest() {
-    let (child, qemu) = hanging();
+    let (child, qemu) = hanging(&HANG);
     send(qemu, Signal::KILL);
     let said = end(child).with(70).stderr;
     assert!(said.contains("QEMU"), "{said}");
@@ -81,7 +129,7 @@ fn a_qemu_that_dies_is_a_fault_of_the_host_not_of_the_guest() {
 
 #[test]
 fn qemu_dies_with_the_harness_even_when_that_is_killed() {
-    let (mut child, qemu) = hanging();
+    let (mut child, qemu) = hanging(&HANG);
     send(child.id(), Signal::KILL);
     child.wait().unwrap();
     gone_soon(qemu);
@@ -89,10 +137,39 @@ fn qemu_dies_with_the_harness_even_when_that_is_killed() {
 
 #[test]
 fn an_interrupt_ends_everything_with_status_130() {
-    let (child, qemu) = hanging();
+    let (child, qemu) = hanging(&HANG);
     send(child.id(), Signal::INT);
     end(child).with(130);
     gone_soon(qemu);
+}
+
+/// The command ends in good order at a signal that comes `later` than it begins to fill something in `folder`.
+#[track_caller]
+fn leaves_nothing(arguments: &[&str], folder: &Path, later: Duration) {
+    let mut child = harness(repository(), arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let since = Instant::now();
+    while fs::read_dir(folder).unwrap().next().is_none() {
+        assert!(child.try_wait().unwrap().is_none() && since.elapsed() < Duration::from_secs(60), "it makes nothing");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    std::thread::sleep(later);
+    send(child.id(), Signal::INT);
+    end(child).with(130);
+    let left: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn an_interrupt_leaves_nothing_half_made_in_the_users_folders() {
+    let folder = empty_cache();
+    let place = |name: &str| folder.path().join(name).display().to_string();
+    run(repository(), &["host", "build"]).with(0);
+    leaves_nothing(&["host", "export", &place("host")], folder.path(), Duration::ZERO);
+    // While files are copied, and while what was copied is compiled.
+    for later in [0, 20, 3000] {
+        let arguments = ["handout", "--release", "1", "--out", &place("class")];
+        leaves_nothing(&arguments, folder.path(), Duration::from_millis(later));
+    }
 }
 
 #[test]

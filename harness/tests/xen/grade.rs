@@ -7,8 +7,9 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Cursor, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 use tempfile::TempDir;
 use zip::ZipWriter;
@@ -108,22 +109,26 @@ const ONE_TOO_MANY: (&str, &str, &str) =
 fn a_class_is_graded_whatever_is_in_it_and_only_once() {
     let class = Class::new();
     class.hand_in("anna.zip", &[]);
+    // Of two names that are no UTF-8 each is a student, and two of the same name are nobody's.
     class.hand_in(OsStr::from_bytes(b"J\xf6rg.zip"), &[ONE_TOO_MANY]);
+    class.put(OsStr::from_bytes(b"J\xe4rg.zip"), &[]);
+    class.put("twice.zip", &[]);
+    fs::create_dir(class.submissions().join("twice")).unwrap();
     class.put("empty.zip", &[]);
     class.put("other.zip", &[("submission.toml", "stage = 'stage5-xenbus'".into()), ("ring.rs", String::new())]);
     fs::write(class.submissions().join("noise.zip"), "no zip").unwrap();
     std::os::unix::fs::symlink("/etc", class.submissions().join("link")).unwrap();
     class.put("bomb.zip", &[("ring.rs", "\0".repeat(64 << 20))]);
     let ended = class.grade(&["--stage", "stage1", "--jobs", "2"]).with(1);
-    assert!(ended.stdout.starts_with("3 graded, 4 refused, 0 not graded"), "{}", ended.stdout);
+    assert!(ended.stdout.starts_with("3 graded, 6 refused, 0 not graded"), "{}", ended.stdout);
     assert!(ended.stderr.contains("anna: 100 of 100 points"), "{}", ended.stderr);
     let table = class.table();
     let points = |student: &str| (table[student].0.as_str(), table[student].1.as_str());
     assert_eq!(points("anna"), ("graded", "100"));
-    assert_eq!(points("J\u{fffd}rg").0, "graded");
-    assert!((70..90).contains(&points("J\u{fffd}rg").1.parse().unwrap()), "{table:?}");
+    assert_eq!(points("J\\xf6rg").0, "graded");
+    assert!((70..90).contains(&points("J\\xf6rg").1.parse().unwrap()), "{table:?}");
     assert_eq!(points("bomb"), ("graded", "0"));
-    for student in ["empty", "other", "noise", "link"] {
+    for student in ["empty", "other", "noise", "link", "twice", "J\\xe4rg"] {
         assert_eq!(points(student), ("refused", ""));
     }
     let overview = class.read("class.md");
@@ -132,6 +137,7 @@ fn a_class_is_graded_whatever_is_in_it_and_only_once() {
         "- other: other.zip was handed in for stage5-xenbus, not for stage1-console",
         "- noise: noise.zip cannot be read as a zip",
         "- link: link is neither a folder nor a plain file",
+        "- twice: there are several submissions: twice, twice.zip; keep the one that counts",
         "| 1a.full | a full ring takes what fits, and no more | 67 % |",
     ] {
         assert!(overview.contains(said), "{said}\n{overview}");
@@ -148,6 +154,35 @@ fn a_class_is_graded_whatever_is_in_it_and_only_once() {
         after.iter().filter(|(name, time)| before[*name] != **time).map(|(name, _)| name).collect();
     assert_eq!(changed, ["anna"]);
     assert_eq!(class.table()["anna"].1, "100");
+}
+
+#[test]
+fn an_entry_that_may_not_be_read_is_refused_and_the_rest_graded() {
+    let class = Class::new();
+    class.hand_in("anna.zip", &[]);
+    class.put("locked.zip", &[]);
+    fs::create_dir(class.submissions().join("shut")).unwrap();
+    for locked in ["locked.zip", "shut"] {
+        fs::set_permissions(class.submissions().join(locked), fs::Permissions::from_mode(0o0)).unwrap();
+    }
+    let arguments = class.arguments(&class.submissions(), &["--stage", "stage1"]);
+    let mut command = harness(repository(), &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    if rustix::process::geteuid().is_root() {
+        // What opens every file to root.
+        let harness = command;
+        command = Command::new("setpriv");
+        command.args(["--bounding-set", "-dac_override,-dac_read_search"]).arg(harness.get_program());
+        command.args(harness.get_args()).current_dir(repository()).stdin(Stdio::null());
+    }
+    let ended = Ended::from(command.output().unwrap()).with(1);
+    assert!(ended.stdout.starts_with("1 graded, 2 refused, 0 not graded"), "{}", ended.stdout);
+    assert_eq!(class.table()["anna"], ("graded".into(), "100".into()));
+    for locked in ["locked", "shut"] {
+        assert!(ended.stdout.contains(&format!("{locked}: not graded: ")), "{}", ended.stdout);
+    }
+    assert_eq!(ended.stdout.matches("Permission denied").count(), 2, "{}", ended.stdout);
+    // So that the folder can be removed by whoever may not read it.
+    fs::set_permissions(class.submissions().join("shut"), fs::Permissions::from_mode(0o700)).unwrap();
 }
 
 #[test]

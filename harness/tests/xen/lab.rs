@@ -66,6 +66,8 @@ fn right_work_gets_full_marks() {
     let results: Value = serde_json::from_str(&text).unwrap();
     assert_eq!((&results["schema"], &results["mode"]), (&Value::from(1), &Value::from("mine")));
     assert_eq!(results["totals"]["points"], results["totals"]["max"]);
+    assert_eq!((&results["error"], &results["exercises"][1]["log"]), (&Value::Null, &".harness/stage1.log".into()));
+    assert!(results["exercises"][1]["ms"].is_u64(), "{text}");
 }
 
 #[test]
@@ -75,6 +77,52 @@ fn a_wrong_answer_is_shown_with_what_was_expected() {
     lab.change("ring.rs", "OUT_SIZE.saturating_sub(used)", "(OUT_SIZE + 1).saturating_sub(used)");
     let ended = lab.run(&["check", "stage1", "--seed", "7", "--keep-going"]).with(1);
     assert_report!("report-wrong", ended);
+}
+
+#[test]
+fn a_failed_host_test_stops_its_own_exercise_and_no_other() {
+    let lab = Lab::solved();
+    lab.change("ring.rs", "OUT_SIZE.saturating_sub(used)", "(OUT_SIZE + 1).saturating_sub(used)");
+    assert_report!("report-host-test", lab.run(&["check", "stage1", "--seed", "7"]).with(1));
+    let alone = lab.run(&["check", "1a", "--seed", "7"]).with(1).stdout;
+    assert!(alone.contains("FAIL host tests: 4 passed, 1 failed") && !alone.contains("1b"), "{alone}");
+    let other = lab.run(&["check", "1b"]).with(0).stdout;
+    assert!(other.contains("ok   host tests: 5 passed") && other.contains("30 of 30 points"), "{other}");
+}
+
+#[test]
+fn waiting_for_another_cargo_is_no_slowness_of_the_tests() {
+    let lab = Lab::solved();
+    lab.change("ring.rs", "OUT_SIZE.saturating_sub(used)", "(OUT_SIZE + 1).saturating_sub(used)");
+    lab.run(&["check", "1a"]).with(1);
+    let file = std::fs::File::open(lab.root().join("target/host/debug/.cargo-lock")).unwrap();
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let free = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_secs(8));
+        drop(file);
+    });
+    // The tests have 6 seconds, and what is wrong is found before anything is booted.
+    let said = lab.run(&["check", "1a", "--timeout-scale", "0.1"]).with(1).stdout;
+    assert!(said.contains("FAIL host tests: 4 passed, 1 failed"), "{said}");
+    free.join().unwrap();
+}
+
+#[test]
+fn a_host_test_that_takes_the_process_along_has_failed() {
+    let lab = Lab::solved();
+    lab.change(
+        "start_info.rs",
+        "pub fn next_token(",
+        "pub fn endless(n: u64) -> u64 {\n    core::hint::black_box(n) + endless(n + 1)\n}\n\npub fn next_token(",
+    );
+    lab.change(
+        "start_info.rs",
+        "let page: &[u8; START_INFO_SIZE] = page",
+        "endless(page.len() as u64);\n    let page: &[u8; START_INFO_SIZE] = page",
+    );
+    let said = lab.run(&["check", "stage1"]).with(3).stdout;
+    assert!(said.contains("has overflowed its stack") && said.contains("     tests::start_info::"), "{said}");
+    assert!(said.contains("then `cargo harness check 1b`"), "{said}");
 }
 
 #[test]
@@ -115,6 +163,32 @@ fn what_a_rule_forbids_is_named_and_nothing_is_compiled() {
     lab.change("ring.rs", "pub fn write", "#[unsafe(no_mangle)]\npub fn write");
     let ended = lab.run(&["check", "stage1"]).with(4);
     assert!(ended.stdout.contains("`no_mangle` may not be used in an exercise"), "{}", ended.stdout);
+    // Where the reference stands in for it, the rest is checked, and it is still to be done.
+    let said = lab.run(&["check", "stage1", "--solution=1a"]).with(0).stdout;
+    let next = "next: edit stages/stage1-console/src/ring.rs, then `cargo harness check 1a`\n";
+    assert!(said.contains("\n60 of 100 points\n") && said.ends_with(next), "{said}");
+    lab.change("hypercall.rs", "\"syscall\",", "\"int3\", \"syscall\",");
+    lab.solve("ring.rs");
+    let said = lab.run(&["check", "stage1"]).with(4).stdout;
+    assert!(
+        said.ends_with("next: remove what the rule forbids from stages/stage1-console/src/hypercall.rs\n"),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_image_that_is_not_sound_is_told_and_written() {
+    let lab = Lab::solved();
+    // One of the few functions of `core` that were compiled with a red zone.
+    let text = "let magic = page.strip_prefix(MAGIC.as_bytes());";
+    let last = "if char::from(page[0]).to_uppercase().last() == Some('A') { return Err(StartInfoError::BadMagic); }";
+    lab.change("start_info.rs", text, &format!("{text}\n    {last}"));
+    let ended = lab.run(&["check", "stage1", "--format", "json", "--out", "results.json"]).with(2);
+    assert!(ended.stderr.contains("red zone: <core::char::ToUppercase"), "{}", ended.stderr);
+    let text = std::fs::read_to_string(lab.root().join("results.json")).unwrap();
+    let results: Value = serde_json::from_str(&text).unwrap();
+    assert!(results["error"].as_str().unwrap().contains("red zone: <core::char::ToUppercase"), "{text}");
+    assert_eq!(results["exercises"][1]["checks"][0]["status"], "build");
 }
 
 #[test]

@@ -28,3 +28,4 @@ mod stage6;
 mod stage7;
 mod student;
 mod verify;
+mod workflow;

@@ -3,7 +3,9 @@
 use crate::common::{self, Ended, harness, holds, repository, run};
 use crate::machine::Ready;
 use harness::machine::Reason;
+use rustix::process::{Pid, Signal, kill_process};
 use std::io::{Read, Write};
+use std::path::Path;
 use std::process::Stdio;
 
 fn boot(command_line: &str) -> Ended {
@@ -198,6 +200,78 @@ fn what_is_typed_comes_back_and_reboot_and_quit_are_obeyed() {
     let ended: Ended = child.wait_with_output().unwrap().into();
     assert_eq!(ended.status, Some(0), "{seen}");
     assert!(ended.stderr.contains("rebooted: it is domain "), "{}", ended.stderr);
+}
+
+/// Boots with bytes on standard input, as `printf ... | cargo harness run` does.
+fn boot_fed(bytes: &[u8], more: &[&str], command_line: &str) -> Ended {
+    let arguments = ["run", "stage1", "--solution", "--cmdline", command_line];
+    let mut child = harness(repository(), &[&arguments[..], more].concat())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut stdin, bytes) = (child.stdin.take().unwrap(), bytes.to_vec());
+    // The harness may end before it has read all of it.
+    let fed = std::thread::spawn(move || drop(stdin.write_all(&bytes)));
+    let ended = child.wait_with_output().unwrap().into();
+    fed.join().unwrap();
+    ended
+}
+
+#[test]
+fn a_guest_need_not_read_what_is_piped_in() {
+    // It is there before the console is, and the guest is gone before it is taken.
+    for _ in 0..3 {
+        assert!(boot_fed(b"hi\n", &["--timeout", "60"], "app=hello").with(0).stdout.ends_with("bye: poweroff\r\n"));
+    }
+    // More than any buffer on its way holds, to one that never reads.
+    let ended = boot_fed(&[b'y'; 1 << 20], &["--timeout", "14"], "app=hang").with(3);
+    assert!(ended.stderr.contains("no end within 14 s"), "{}", ended.stderr);
+}
+
+#[test]
+fn all_that_is_piped_in_arrives() {
+    let lines: Vec<String> = (0..500).map(|number| format!("line {number} of what is piped in")).collect();
+    let ended = boot_fed((lines.join("\r") + "\rquit\r").as_bytes(), &["--timeout", "120"], "app=echo").with(0);
+    let echoed: Vec<&str> = ended.stdout.lines().filter(|line| line.starts_with("line ")).collect();
+    assert_eq!(echoed, lines);
+}
+
+#[test]
+fn a_disk_comes_back_to_its_place_and_its_loss_is_told() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+    let folder = tempfile::tempdir().unwrap();
+    let (real, link) = (folder.path().join("real.img"), folder.path().join("disk.img"));
+    std::fs::create_dir(folder.path().join("elsewhere")).unwrap();
+    let content: Vec<u8> = (0..3 << 20).map(|n: u32| if n < 1 << 20 { (n / 512) as u8 } else { 0 }).collect();
+    std::fs::write(&real, &content).unwrap();
+    std::fs::set_permissions(&real, std::fs::Permissions::from_mode(0o640)).unwrap();
+    symlink("real.img", &link).unwrap();
+    let disk = link.to_str().unwrap();
+    let node = || std::fs::metadata(&real).unwrap().ino();
+    let before = node();
+    // It is left while it runs.
+    boot_fed(b"", &["--timeout", "2", "--disk", disk], "app=hang").with(3);
+    assert!(link.is_symlink() && node() != before, "another file has taken the place of the one that is pointed at");
+    assert!(std::fs::read(&link).unwrap() == content);
+    let after = std::fs::metadata(&real).unwrap();
+    assert_eq!(after.mode() & 0o7777, 0o640);
+    assert!(after.blocks() * 512 < 2 << 20, "zeros take room: {} blocks", after.blocks());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);
+
+    let large = folder.path().join("large.img");
+    std::fs::File::create(&large).unwrap().set_len(300 << 20).unwrap();
+    let said = |disk: &Path| run(repository(), &["run", "stage1", "--disk", disk.to_str().unwrap()]).with(64).stderr;
+    assert!(said(&large).contains("disks of 300 MiB are more than the test host can hold: 256 MiB in all"));
+    assert!(said(folder.path()).contains("Is a directory"), "{}", said(folder.path()));
+
+    let arguments = ["run", "stage1", "--solution", "--cmdline", "app=hang", "--disk", disk];
+    let (child, qemu) = crate::faults::hanging(&arguments);
+    kill_process(Pid::from_raw(i32::try_from(qemu).unwrap()).unwrap(), Signal::KILL).unwrap();
+    let ended = Ended::from(child.wait_with_output().unwrap()).with(70);
+    assert!(ended.stderr.contains(&format!("what the guest wrote to {} is lost", real.display())), "{}", ended.stderr);
+    assert!(std::fs::read(&link).unwrap() == content);
 }
 
 #[test]

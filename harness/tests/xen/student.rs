@@ -29,6 +29,32 @@ fn a_fresh_checkout_lists_what_there_is_to_do() {
 }
 
 #[test]
+fn a_newcomer_is_told_where_things_stand_and_what_to_type() {
+    let cache = tempfile::tempdir().unwrap();
+    // Left by a build that was interrupted: nothing to boot.
+    fs::create_dir_all(cache.path().join("host/packages")).unwrap();
+    fs::write(cache.path().join("host/packages/xen.deb"), "half").unwrap();
+    let said = |root: &Path, arguments: &[&str], cache: &Path| {
+        let output = common::harness(root, arguments).env("STARDUST_CACHE", cache).output().unwrap();
+        Ended::from(output).with(0).stdout
+    };
+    let checkout = Checkout::new();
+    let first = said(checkout.root(), &[], cache.path());
+    assert!(first.starts_with("Stardust: a unikernel for Xen, in eight stages\ntest host: not built yet\n"), "{first}");
+    let last = "next: `cargo harness check stage1 --solution` builds the test host and shows that it works\n\
+                `cargo harness --help` lists the commands\n";
+    assert!(first.contains("  1a      not begun") && first.ends_with(last), "{first}");
+    assert!(said(checkout.root(), &["doctor", "--quick"], cache.path()).contains("test host   not built yet"));
+    fs::remove_dir_all(checkout.path("solutions")).unwrap();
+    let next = "next: `cargo harness check stage1` builds the test host, and says that nothing is attempted yet";
+    assert!(said(checkout.root(), &[], cache.path()).contains(next));
+    // Here it was built, by this test's own machine if by nobody else.
+    run(repository(), &["host", "build"]).with(0);
+    let said = said(repository(), &[], &harness::cache::root().unwrap());
+    assert!(said.contains("test host: ready\n") && !said.contains("builds the test host"), "{said}");
+}
+
+#[test]
 fn a_reader_who_goes_away_is_no_error() {
     let checkout = Checkout::new();
     let (reader, writer) = std::io::pipe().unwrap();

@@ -124,7 +124,7 @@ mod scan {
     }
 }
 
-mod clock {
+mod pvclock {
     use std::cell::Cell;
     use std::sync::atomic::AtomicU64;
 
@@ -227,7 +227,7 @@ mod clock {
     }
 }
 
-mod timers {
+mod timer_queue {
     use std::collections::BTreeSet;
     use std::vec::Vec;
 

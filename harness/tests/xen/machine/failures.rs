@@ -16,7 +16,8 @@ fn qemu_dying_is_an_error_that_says_so_at_once() {
         let error = call.join().unwrap().unwrap_err().message;
         assert!(error.contains("run sleep 60") && error.contains("QEMU has ended (signal: 9"), "{error}");
     });
-    assert!(begun.elapsed() < Duration::from_secs(5));
+    // Long before the program would have ended, on the busiest machine.
+    assert!(begun.elapsed() < Duration::from_secs(40));
     assert!(machine.agent().events().next(Duration::ZERO).is_err());
     assert!(machine.agent().exec(&["true"], b"").is_err());
 }
@@ -50,8 +51,13 @@ fn a_damaged_state_is_found_out_and_made_anew() {
     let machine = start_in(cache.path()).unwrap();
     assert_eq!(machine.agent().exec(&["true"], b"").unwrap().status, 0);
     drop(machine);
-    // And the new one is right.
-    let begun = Instant::now();
+    // And the new one is right: it is not made once more.
+    let made = || {
+        let entries = std::fs::read_dir(cache.path()).unwrap().flatten();
+        let manifests = entries.map(|entry| std::fs::read_to_string(entry.path().join("manifest.toml")));
+        manifests.flatten().collect::<Vec<_>>()
+    };
+    let before = made();
     drop(start_in(cache.path()).unwrap());
-    assert!(begun.elapsed() < Duration::from_secs(8));
+    assert_eq!((before.is_empty(), made()), (false, before));
 }
