@@ -26,6 +26,8 @@ pub(crate) struct Control {
     pub(crate) number: u64,
     pub(crate) name: Name,
     pub(crate) parking: Parking,
+    /// [`Thread::unpark`] was called, and no `park` has returned for it yet.
+    pub(crate) called: AtomicBool,
     /// Where its registers are while it doesn't run.
     pub(crate) rsp: UnsafeCell<u64>,
     /// The next thread of the list it is in.
@@ -91,6 +93,7 @@ impl Thread {
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             name: properties.name,
             parking: Parking::new(),
+            called: AtomicBool::new(false),
             rsp: UnsafeCell::new(0),
             next: Cell::new(None),
             on_cpu: AtomicBool::new(false),
@@ -163,6 +166,12 @@ impl Thread {
 
     /// Has its next, or current, [`park`](crate::thread::park) return. It may be called from anywhere.
     pub fn unpark(&self) {
+        self.control().called.swap(true, Ordering::AcqRel);
+        self.rouse();
+    }
+
+    /// Ends its sleep, or the next one that begins, whatever it is for.
+    pub(crate) fn rouse(&self) {
         crate::scheduler::wake(self.control());
         crate::scheduler::after_wake();
     }
@@ -185,10 +194,6 @@ impl Drop for Thread {
             return;
         }
         core::sync::atomic::fence(Ordering::Acquire);
-        if let Some(Leftover { payload, drop }) = self.control().leftover.take() {
-            // SAFETY: it was set together with what lies there, and the stack still exists.
-            unsafe { drop(payload) };
-        }
         // SAFETY: this was the last reference, and the block came from the global allocator with the same layout.
         drop(unsafe { Box::from_raw(self.0.as_ptr()) });
     }
