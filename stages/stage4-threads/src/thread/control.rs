@@ -51,16 +51,9 @@ pub(crate) struct Control {
     #[cfg_attr(not(guest), allow(dead_code, reason = "host builds look at threads of std"))]
     pub(super) held: UnsafeCell<Held>,
     pub(super) stack: Option<Stack>,
-    /// Drops what is left of the closure and its result, which lie on the stack.
-    pub(super) leftover: Cell<Option<Leftover>>,
+    /// The thread has left its result, or nobody wants it.
+    pub(super) parted: AtomicBool,
     references: AtomicUsize,
-}
-
-/// What lies on a thread's stack, to be dropped with it.
-#[derive(Clone, Copy)]
-pub(super) struct Leftover {
-    pub(super) payload: *mut u8,
-    pub(super) drop: unsafe fn(*mut u8),
 }
 
 // SAFETY: the cells belong to whoever holds the thread, as the invariant says; the rest is atomic or doesn't change.
@@ -108,7 +101,7 @@ impl Thread {
             index: AtomicUsize::new(usize::MAX),
             held: UnsafeCell::new(Held::default()),
             stack,
-            leftover: Cell::new(None),
+            parted: AtomicBool::new(false),
             references: AtomicUsize::new(1),
         };
         // SAFETY: the layout isn't empty.
@@ -174,6 +167,12 @@ impl Thread {
     pub(crate) fn rouse(&self) {
         crate::scheduler::wake(self.control());
         crate::scheduler::after_wake();
+    }
+
+    /// Called once by the thread when it has left its result, and once by its handle when it goes. `true` for the second of
+    /// the two: nobody else will look at the result, and it has to be dropped.
+    pub(super) fn part(&self) -> bool {
+        self.control().parted.swap(true, Ordering::AcqRel)
     }
 
     /// The addresses of its stack; `None` for the thread that runs on the boot stack.
