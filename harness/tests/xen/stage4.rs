@@ -156,10 +156,14 @@ fn what_is_a_mistake_is_named_with_the_thread() {
 }
 
 #[test]
-fn a_stack_that_runs_over_is_known_by_its_guard_page() {
+fn a_stack_that_runs_over_is_named_with_its_thread() {
     let ended = boot("2", "app=misuse misuse=overflow").with(3);
-    let all = ended.stdout.clone() + &ended.stderr;
-    assert!(all.contains("threads::demo::misuse::overflow"), "{all}");
+    let said =
+        ended.stderr.lines().find(|line| line.starts_with("Xen crashed the domain: overflow of the stack of thread "));
+    let said = said.unwrap_or_else(|| panic!("{}", ended.stderr));
+    assert!(said.contains(" (deep) in threads::demo::misuse::overflow"), "{said}");
+    // And who called the function that calls itself.
+    assert!(ended.stderr.contains(" threads::thread::spawn::begin at "), "{}", ended.stderr);
 }
 
 /// While others print without a pause, and the first thread comes to its end.

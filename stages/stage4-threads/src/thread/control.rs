@@ -104,6 +104,9 @@ impl Thread {
             parted: AtomicBool::new(false),
             references: AtomicUsize::new(1),
         };
+        if let Some(stack) = &control.stack {
+            stack.label(format_args!("thread {} ({})", control.number, control.name));
+        }
         // SAFETY: the layout isn't empty.
         let place = NonNull::new(unsafe { alloc(Layout::new::<Control>()) })?.cast::<Control>();
         // SAFETY: the place was just allocated for it.

@@ -10,7 +10,6 @@
 
 use core::fmt;
 use core::mem;
-use core::ops::Range;
 use core::sync::atomic::Ordering;
 
 use console::bedrock::cpu as vcpu;
@@ -119,8 +118,8 @@ impl Builder {
             return Err(SpawnError::StackTooSmall(0));
         }
         let stack = Stack::new(self.stack.max(LEAST_STACK)).map_err(SpawnError::Stack)?;
-        let range = stack.range();
-        let payload = Payload::<F, T>::place(&range).ok_or(SpawnError::StackTooSmall(self.stack))?;
+        let payload =
+            Payload::<F, T>::place(stack.range().start, stack.top()).ok_or(SpawnError::StackTooSmall(self.stack))?;
         let properties = Properties { name: self.name, level: self.priority, affinity: self.affinity, idle: false };
         let thread = Thread::allocate(properties, Some(stack)).ok_or(SpawnError::OutOfMemory)?;
         if !list::add(&thread) {
@@ -197,9 +196,9 @@ enum Payload<F, T> {
 
 impl<F: FnOnce() -> T, T> Payload<F, T> {
     /// The highest place on a stack where it fits, with room below for more than the first frame.
-    fn place(stack: &Range<u64>) -> Option<*mut Self> {
-        let address = stack.end.checked_sub(size_of::<Self>() as u64)? & !(align_of::<Self>().max(16) as u64 - 1);
-        (address >= stack.start + LEAST_STACK as u64 / 2).then_some(address as *mut Self)
+    fn place(bottom: u64, top: u64) -> Option<*mut Self> {
+        let address = top.checked_sub(size_of::<Self>() as u64)? & !(align_of::<Self>().max(16) as u64 - 1);
+        (address >= bottom + LEAST_STACK as u64 / 2).then_some(address as *mut Self)
     }
 
     /// Runs the closure and leaves the result.
