@@ -6,6 +6,7 @@ use super::{Bench, Request, blank, judge, live, session, xen};
 use crate::app::App;
 use crate::error::{Context, Result};
 use crate::guest::Guest;
+use crate::guest::crash::{ByQemu, Crash, stacks};
 use crate::guest::symbolize::Symbolizer;
 use crate::whole;
 use std::time::{Duration, Instant};
@@ -39,12 +40,14 @@ pub(super) fn boot(bench: &mut Bench, request: &Request, results: &mut Results, 
     let symbols = Symbolizer::open(&guest.elf, &root)?;
     let snapshot = std::fs::read_to_string(app.course.root.join(live::snapshot_path(request.stage.number))).ok();
     let xen_log = if outcome.crashed_silently() { machine.settled_xen_log() } else { String::new() };
+    // What Xen said of earlier domains was about others.
+    let mut crash = Crash::find(&xen_log, None).filter(|crash| crash.domain >= domain.first_domain());
+    crash.iter_mut().for_each(|crash| crash.look(ByQemu(machine), &stacks(&outcome.log.join("\n"))));
     let evidence = judge::Evidence {
         outcome: &outcome,
         facts: &facts,
         symbols: &symbols,
-        xen_log: &xen_log,
-        first_domain: domain.first_domain(),
+        crash,
         snapshot: snapshot.as_deref().and_then(live::snapshot_text),
     };
     judge::judge(results, request, &evidence);

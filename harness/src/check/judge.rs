@@ -15,10 +15,8 @@ pub struct Evidence<'a> {
     pub facts: &'a Facts,
     /// Names and lines for the guest's addresses.
     pub symbols: &'a Symbolizer,
-    /// The hypervisor's word on a guest that it had to stop.
-    pub xen_log: &'a str,
-    /// The first domain of the session: what Xen said of earlier ones was about others.
-    pub first_domain: u32,
+    /// The hypervisor's word on a guest of the session that it had to stop.
+    pub crash: Option<Crash>,
     /// The console that the reference leaves, where there is a snapshot of it.
     pub snapshot: Option<&'a str>,
 }
@@ -135,6 +133,5 @@ pub fn explain(stop: &Stop, evidence: &Evidence) -> (Status, Option<String>) {
 
 /// What Xen said when it ended the guest.
 fn explain_crash(evidence: &Evidence) -> Option<String> {
-    let crash = Crash::find(evidence.xen_log, None).filter(|crash| crash.domain >= evidence.first_domain)?;
-    Some(crash.explain(evidence.symbols, &stacks(&evidence.outcome.log.join("\n"))))
+    Some(evidence.crash.as_ref()?.explain(evidence.symbols, &stacks(&evidence.outcome.log.join("\n"))))
 }

@@ -95,7 +95,7 @@ pub fn filter(console: &[String], word: &str) -> String {
         (r"Xen \d+\.\d+[0-9.]*", "Xen [version]"),
         (r"\(xen-3\.0-x86_64[^)]*\)", "([capabilities])"),
         (r"\d+ KiB", "[size]"),
-        (r"(?m)^\[ *\d+\.\d+ cpu \d+\]", "[time]"),
+        (r"(?m)^\[ *\d+\.\d+ cpu \d+( [^\]]*)?\]", "[time]"),
         (r"domain: \d+", "domain: [number]"),
     ];
     let mut text = console.join("\n").replace(word, "[word]");
@@ -129,6 +129,7 @@ mod tests {
         let text = filter(&console.map(str::to_owned), "otter");
         assert_eq!(text, "Xen [version] ([capabilities])\ntext [address]\nsaid [word]");
         assert_eq!(filter(&["[    6.409817 cpu 0] info: up".to_owned()], "otter"), "[time] info: up");
+        assert_eq!(filter(&["[    6.409817 cpu 3 idle 3] info: up".to_owned()], "otter"), "[time] info: up");
     }
 
     #[test]

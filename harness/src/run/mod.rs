@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::cli;
 use crate::error::{Context, Error, Kind, Result};
 use crate::guest::Guest;
-use crate::guest::crash::{Crash, stacks};
+use crate::guest::crash::{ByQemu, Crash, stacks};
 use crate::guest::symbolize::Symbolizer;
 use crate::machine::{
     self, Action, CreateOptions, Deadlines, Disk, LARGE_HOST_MIB, Machine, Reason, SMALL_HOST_MIB, Vif,
@@ -147,8 +147,10 @@ fn conclude(end: &End, machine: &Machine, symbolizer: &Symbolizer, beginning: &s
         End::Guest(Reason::Poweroff) => Ok(0),
         End::Guest(reason) => {
             tell(format_args!("[the guest ended: {reason}]"));
-            if let Some(crash) = Crash::find(&machine.settled_xen_log(), None) {
-                tell(crash.explain(symbolizer, &stacks(beginning)));
+            if let Some(mut crash) = Crash::find(&machine.settled_xen_log(), None) {
+                let stacks = stacks(beginning);
+                crash.look(ByQemu(machine), &stacks);
+                tell(crash.explain(symbolizer, &stacks));
             }
             Ok(Kind::Guest as u8)
         }

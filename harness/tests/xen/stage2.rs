@@ -131,7 +131,7 @@ fn a_stack_that_runs_over_is_named() {
     assert!(ended.stdout.contains("hello from a stack of its own: true"), "{}", ended.stdout);
     assert!(ended.stdout.contains("gone: true"), "{}", ended.stdout);
     let said = boot(&[], "app=stack stack=overflow").with(3).stderr;
-    assert!(said.contains("overflow of the demo stack in memory::demo::stack::recurse"), "{said}");
+    assert!(said.contains("overflow of the stack of the demonstration in memory::demo::stack::recurse"), "{said}");
     let errors = boot(&[], "app=stack stack=errors").with(0).stdout;
     assert!(errors.contains("a stack of 0 bytes: Some(Area(Empty))"), "{errors}");
     assert_eq!(errors.matches("NoAddresses").count(), 2, "{errors}");

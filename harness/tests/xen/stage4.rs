@@ -67,16 +67,35 @@ fn sleeping_tasks_cost_nothing_and_wake() {
     assert_said(&ended, &["sum 499500", "through the channel: 19900", "first of two: the shorter"]);
 }
 
+/// With a heap that finds out who uses what is freed: threads and timers of the vCPU that goes are used by others.
 #[test]
 fn a_vcpu_is_switched_off_and_on_under_load() {
-    let ended = boot("4", "app=online").with(0);
-    let all =
-        ["cpu 0 off: Err(First)", "cpu 4 off: Err(Unknown)", "cpu 3 down", "cpu 3 off: Ok(())", "on: [0, 1, 2]\r"];
-    assert_said(&ended, &all);
-    assert_said(
-        &ended,
-        &["the sleeper woke: true", "cpu 3 on: Ok(())", "on: [0, 1, 2, 3]\r", "the busy one ended on cpu"],
-    );
+    for (vcpus, last) in [("4", 3), ("2", 1)] {
+        let ended = boot(vcpus, "app=online count=20 heap=watch debug=locks").with(0);
+        let on = |count| (0..count).map(|cpu| cpu.to_string()).collect::<Vec<_>>().join(", ");
+        for said in [
+            "cpu 0 off: Err(First)".to_owned(),
+            format!("cpu {} off: Err(Unknown)", last + 1),
+            format!("cpu {last} down"),
+            format!("cpu {last} off: Ok(())"),
+            format!("on: [{}]\r", on(last)),
+            "the sleeper woke: true".to_owned(),
+            format!("cpu {last} on: Ok(())"),
+            format!("on: [{}]\r", on(last + 1)),
+        ] {
+            assert_said(&ended, &[&said]);
+        }
+        assert_eq!(ended.stdout.matches("a busy one ended on cpu").count(), 2, "{}", ended.stdout);
+        assert_said(&ended, &["two busy threads there: both run", "; it saw page 1, then page 2\r"]);
+        assert_said(&ended, &["off and on 20 of 20 times; everybody slept and woke"]);
+    }
+}
+
+/// Xen gives the number of a port that was closed to the next who asks.
+#[test]
+fn ports_of_threads_on_all_vcpus_are_not_mixed_up() {
+    let ended = boot("4", "app=reopen count=2000").with(0);
+    assert_said(&ended, &["8000 pairs of ports, 24000 events", "lost 0, too many 0, refused 0"]);
 }
 
 #[test]
@@ -86,6 +105,11 @@ fn the_list_tells_what_threads_do() {
         assert!(ended.stdout.lines().any(|line| line.contains(&format!(" {name} "))), "{name} in\n{}", ended.stdout);
     }
     assert_said(&ended, &["waiter          waiting", "worker 2 ended", "counted something"]);
+    // The log names them, too.
+    for name in ["worker 0", "worker 2"] {
+        let logged = |line: &str| line.starts_with("[ ") && line.ends_with(&format!(" {name}] info: counting"));
+        assert!(ended.stdout.lines().any(logged), "{name} in\n{}", ended.stdout);
+    }
 }
 
 #[test]
@@ -99,7 +123,8 @@ fn what_is_impossible_is_refused_and_survived() {
         &memory,
         &["after some threads: no stack for the thread: ", "a thread ate all memory and ended", "survived"],
     );
-    let joined = ["joined when finished: 42", "dropped without joining", "survived"];
+    let joined =
+        ["joined when finished: 42", "dropped without joining", "100 results that nobody wanted are gone", "survived"];
     assert_said(&boot("2", "app=misuse misuse=join").with(0), &joined);
     let locks = [
         "locked: Ok(())",
@@ -119,6 +144,7 @@ fn what_is_a_mistake_is_named_with_the_thread() {
         ("order", "lock order: the mutex made at "),
         ("masked", "thread 1 (main) waits while events are masked"),
         ("handler", "waits in the handler of an event"),
+        ("twice", "waits for a lock of u16, which it holds"),
         ("panic", "a thread panics"),
     ];
     for (kind, said) in cases {
@@ -130,8 +156,37 @@ fn what_is_a_mistake_is_named_with_the_thread() {
 }
 
 #[test]
-fn a_stack_that_runs_over_is_known_by_its_guard_page() {
+fn a_stack_that_runs_over_is_named_with_its_thread() {
     let ended = boot("2", "app=misuse misuse=overflow").with(3);
-    let all = ended.stdout.clone() + &ended.stderr;
-    assert!(all.contains("threads::demo::misuse::overflow"), "{all}");
+    let said =
+        ended.stderr.lines().find(|line| line.starts_with("Xen crashed the domain: overflow of the stack of thread "));
+    let said = said.unwrap_or_else(|| panic!("{}", ended.stderr));
+    assert!(said.contains(" (deep) in threads::demo::misuse::overflow"), "{said}");
+    // And who called the function that calls itself.
+    assert!(ended.stderr.contains(" threads::thread::spawn::begin at "), "{}", ended.stderr);
+}
+
+/// While others print without a pause, and the first thread comes to its end.
+#[test]
+fn a_report_stops_all_others_and_is_the_end() {
+    let ended = boot("4", "app=misuse misuse=storm").with(3);
+    let (_, report) = ended.stdout.split_once("panic at ").unwrap_or_else(|| panic!("{}", ended.stdout));
+    let (first, rest) = report.split_once("\r\n").unwrap();
+    assert!(first.ends_with(": a thread panics in a storm"), "{}", ended.stdout);
+    let others: Vec<_> = rest.lines().filter(|line| !line.starts_with("  ")).collect();
+    assert!(others.is_empty() && rest.contains("  #2 0x"), "{others:?} in\n{}", ended.stdout);
+    assert!(ended.stderr.contains("the guest ended: crash"), "{}", ended.stderr);
+}
+
+/// A fault on another vCPU than the first: by itself, and while it holds the console.
+#[test]
+fn a_fault_is_reported_with_its_vcpu_and_thread() {
+    for kind in ["fault", "held"] {
+        let ended = boot("2", &format!("app=misuse misuse={kind}")).with(3);
+        assert_eq!(ended.stdout.matches("fault: page fault (vector 14)").count(), 1, "{}", ended.stdout);
+        assert_said(
+            &ended,
+            &["cr2 0x10 in the null page", "(faulty)\r\n  cpu 1  rip 0x", "console::demo::fault::write_to"],
+        );
+    }
 }

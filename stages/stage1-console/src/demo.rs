@@ -6,7 +6,7 @@ use crate::boot_info::CommandLine;
 use crate::options::{self, Key, Values};
 use crate::{Boot, bench, println};
 
-mod fault;
+pub mod fault;
 mod pattern;
 mod speak;
 

@@ -95,6 +95,7 @@ fn lock() -> Guard<'static, Option<Console>> {
         if let Some(guard) = CONSOLE.try_lock() {
             return guard;
         }
+        assert!(!CONSOLE.is_held_here(), "something prints while it is being printed");
         assert!(!patience.is_over(), "the console is held for too long");
         core::hint::spin_loop();
     }

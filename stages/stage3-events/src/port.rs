@@ -5,7 +5,7 @@
 //! closes.
 //!
 //! Invariant: a port is unmasked only while it has a handler, and once its binding is gone the handler runs no more, on
-//! any vCPU.
+//! any vCPU. A number that Xen may give away again leads to nothing of its last owner's.
 
 use core::fmt;
 use core::mem;
@@ -159,7 +159,8 @@ impl Binding {
         console::xen::notify(self.port)
     }
 
-    /// Has the port interrupt another vCPU from now on. Those of IPIs and of a vCPU's own VIRQs can't be moved.
+    /// Has the port interrupt another vCPU from now on. Those of IPIs and of a vCPU's own VIRQs can't be moved. Two vCPUs
+    /// never run its handler at a time, so this waits for one that runs (and mustn't hold what that one needs).
     ///
     /// # Errors
     /// As Xen's.
@@ -168,7 +169,10 @@ impl Binding {
         let moved = xen::bind_vcpu(self.port, vcpu);
         if moved.is_ok() {
             let before = slot(self.port).vcpu.swap(vcpu, Ordering::Relaxed);
-            Vcpu::of(before).iter().for_each(|vcpu| vcpu.own(self.port, false));
+            if let Some(before) = Vcpu::of(before) {
+                before.own(self.port, false);
+                before.wait_until_delivered(self.port);
+            }
             Vcpu::of(vcpu).iter().for_each(|vcpu| vcpu.own(self.port, true));
         }
         self.unmask();
@@ -176,18 +180,20 @@ impl Binding {
     }
 }
 
+/// Closes the port, and waits for its handler if another vCPU runs it: whoever drops a binding mustn't hold what the handler
+/// needs.
 impl Drop for Binding {
     fn drop(&mut self) {
+        // Nothing of ours may be left when Xen closes the port: from that moment on it may give the number to another vCPU,
+        // whose handler and mask these are then. An event that is still pending goes in Xen's `evtchn_close`.
         self.mask();
-        let _ = xen::close(self.port); // it can only refuse a port that isn't open
         let slot = slot(self.port);
-        slot.handler.store(ptr::null_mut(), Ordering::SeqCst);
-        let (word, bit) = place(self.port);
-        shared_info::pending(word).fetch_and(!bit, Ordering::SeqCst);
         if let Some(vcpu) = Vcpu::of(slot.vcpu.load(Ordering::Relaxed)) {
             vcpu.own(self.port, false);
             vcpu.wait_until_delivered(self.port);
         }
+        slot.handler.store(ptr::null_mut(), Ordering::Relaxed);
+        let _ = xen::close(self.port); // it can only refuse a port that isn't open
     }
 }
 
@@ -211,4 +217,65 @@ pub(crate) fn place(port: Port) -> (usize, u64) {
 /// What is known about a port that Xen has opened: it opens none beyond the last.
 fn slot(port: Port) -> &'static Slot {
     &SLOTS[port.0 as usize]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pending::PendingPorts;
+    use std::boxed::Box;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    /// A vCPU that owns a port with this handler. Nobody else may use its number.
+    fn vcpu_with(port: Port, handler: Handler) -> &'static Vcpu {
+        let vcpu = Box::leak(Box::new(Vcpu::new(1)));
+        slot(port).handler.store(handler as *mut (), Ordering::SeqCst);
+        vcpu.own(port, true);
+        vcpu
+    }
+
+    #[test]
+    fn a_port_that_is_lost_between_the_look_and_the_delivery_is_left_alone() {
+        static CAME: AtomicU32 = AtomicU32::new(0);
+        let port = Port(4001);
+        let (word, bit) = place(port);
+        let vcpu = vcpu_with(port, |_| CAME.store(1, Ordering::SeqCst));
+        shared_info::pending(word).fetch_or(bit, Ordering::SeqCst);
+        let mut ports = vcpu.pending();
+        assert!(ports.pending(word) & ports.enabled(word) & bit != 0);
+        // Another vCPU closes it, and opens another port of the same number, which has an event already.
+        vcpu.own(port, false);
+        ports.clear_pending(port);
+        vcpu.deliver(port);
+        assert!(shared_info::pending(word).load(Ordering::SeqCst) & bit != 0, "somebody else's event was taken");
+        assert_eq!(CAME.load(Ordering::SeqCst), 0, "somebody else's handler was run");
+    }
+
+    #[test]
+    fn whoever_takes_a_port_away_waits_for_its_handler() {
+        static RUNS: AtomicU32 = AtomicU32::new(0);
+        static GO_ON: AtomicU32 = AtomicU32::new(0);
+        let port = Port(4002);
+        let vcpu = vcpu_with(port, |_| {
+            RUNS.store(1, Ordering::SeqCst);
+            while GO_ON.load(Ordering::SeqCst) == 0 {
+                std::thread::yield_now();
+            }
+        });
+        let handling = std::thread::spawn(move || vcpu.deliver(port));
+        while RUNS.load(Ordering::SeqCst) == 0 {
+            std::thread::yield_now();
+        }
+        let (sender, done) = mpsc::channel();
+        std::thread::spawn(move || {
+            vcpu.own(port, false);
+            vcpu.wait_until_delivered(port);
+            sender.send(()).unwrap();
+        });
+        assert!(done.recv_timeout(Duration::from_millis(50)).is_err(), "it did not wait");
+        GO_ON.store(1, Ordering::SeqCst);
+        done.recv_timeout(Duration::from_secs(60)).unwrap();
+        handling.join().unwrap();
+    }
 }

@@ -9,6 +9,8 @@ use core::mem;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
+use console::bedrock::cpu;
+
 use crate::context::{Context, Resume};
 use crate::vcpu::Vcpu;
 use crate::{pending, timer};
@@ -26,7 +28,9 @@ pub fn set_resume(choose: ChooseNext) {
 
 /// Whether this vCPU is taking events: then code that waits for one waits for ever.
 pub fn is_active() -> bool {
-    Vcpu::current().is_some_and(|vcpu| vcpu.in_upcall.load(Ordering::Relaxed))
+    // Masked first: only then the vCPU is the same from one load to the next. Otherwise a thread could be moved between the two,
+    // and be told about another vCPU's upcall.
+    cpu::events_masked() && Vcpu::current().is_some_and(|vcpu| vcpu.in_upcall.load(Ordering::Relaxed))
 }
 
 // ANCHOR: take
@@ -37,6 +41,7 @@ pub(crate) fn take(interrupted: *mut Context) -> Resume {
     vcpu.upcalls.fetch_add(1, Ordering::Relaxed);
     vcpu.in_upcall.store(true, Ordering::Relaxed);
     pending::scan(&mut vcpu.pending(), |port| vcpu.deliver(port));
+    vcpu.all_delivered();
     timer::run_due(vcpu);
     vcpu.in_upcall.store(false, Ordering::Relaxed);
     choose_next(interrupted)

@@ -12,7 +12,7 @@
 //! | 32 | `vcpu_time_info`: see [`crate::clock`] |
 //!
 //! Invariant: from [`register`] on Xen uses this place and no other. The words of a vCPU's own ports are changed before
-//! one of them is unmasked.
+//! one of them is unmasked, and a port that it has lost is not touched by it any more.
 
 use core::alloc::Layout;
 use core::fmt;
@@ -42,7 +42,7 @@ pub struct Vcpu {
     id: u32,
     /// The ports that interrupt this vCPU.
     own: [AtomicU64; WORDS],
-    /// The port whose handler runs, or 0.
+    /// The port whose event is being taken, or 0.
     handling: AtomicU32,
     pub(crate) in_upcall: AtomicBool,
     pub(crate) upcalls: AtomicU64,
@@ -97,17 +97,34 @@ impl Vcpu {
         }
     }
 
+    /// Says that this vCPU, which is the one that runs this, takes a port's event now. `false` if it has lost the port since
+    /// it found it pending: then the event, and perhaps the port, are somebody else's.
+    ///
+    /// Either this sees that the port is gone, or whoever takes it away sees that it is being handled, and waits.
+    fn begin(&self, port: Port) -> bool {
+        let (word, bit) = place(port);
+        self.handling.store(port.0, Ordering::SeqCst);
+        self.own[word].load(Ordering::SeqCst) & bit != 0
+    }
+
     /// Runs a port's handler, on this vCPU.
     pub(crate) fn deliver(&self, port: Port) {
-        self.handling.store(port.0, Ordering::SeqCst);
-        port::deliver(port);
+        if self.begin(port) {
+            port::deliver(port);
+        }
+        self.all_delivered();
+    }
+
+    /// No port's event is being taken any more.
+    pub(crate) fn all_delivered(&self) {
         self.handling.store(0, Ordering::SeqCst);
     }
 
-    /// Waits while another vCPU runs a port's handler. (If this one does, it is the handler that closes its port.)
+    /// Waits while another vCPU runs a port's handler. The port is none of its own any more.
     pub(crate) fn wait_until_delivered(&self, port: Port) {
-        let here = cpu::current().id() == self.id;
-        while !here && self.handling.load(Ordering::SeqCst) == port.0 {
+        // With events masked this stays on its vCPU; if that is the one, it is the handler that closes its port.
+        let in_the_handler = cpu::events_masked() && cpu::current().id() == self.id;
+        while !in_the_handler && self.handling.load(Ordering::SeqCst) == port.0 {
             offer_processor();
         }
     }
@@ -154,8 +171,11 @@ impl PendingPorts for LivePorts {
     }
 
     fn clear_pending(&mut self, port: Port) {
-        let (word, bit) = place(port);
-        shared_info::pending(word).fetch_and(!bit, Ordering::SeqCst);
+        // `deliver` comes next, and says the same again.
+        if self.vcpu.begin(port) {
+            let (word, bit) = place(port);
+            shared_info::pending(word).fetch_and(!bit, Ordering::SeqCst);
+        }
     }
 }
 

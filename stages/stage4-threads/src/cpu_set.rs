@@ -37,6 +37,11 @@ impl CpuSet {
         Self(self.0 & other.0)
     }
 
+    /// Those that are in this one and not in the other.
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Whether there is none.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
@@ -103,6 +108,7 @@ mod tests {
         assert!(set.contains(127) && !set.contains(4) && !set.contains(128));
         assert_eq!(CpuSet::ALL.iter().count(), MOST);
         assert!(CpuSet::NONE.iter().next().is_none() && set.and(CpuSet::one(4)).is_empty());
+        assert_eq!(set.without(CpuSet::one(64).with(5)).iter().collect::<Vec<_>>(), [3, 127]);
         let shared = SharedCpuSet::new(set);
         shared.insert(70);
         assert!(shared.remove(64) && !shared.remove(65) && shared.contains(70));

@@ -26,7 +26,6 @@ pub mod context;
 pub mod cpu_set;
 #[cfg(not(loom))]
 pub mod demo;
-#[cfg(not(loom))]
 pub mod executor;
 #[cfg(all(test, loom))]
 mod models;

@@ -1,6 +1,8 @@
-//! What reports tell from this stage on: which vCPU, and which thread.
+//! What reports and the log tell from this stage on: which vCPU, and which thread.
 //!
 //! Invariant: as [`Hooks`] demands, nothing here locks, allocates or faults.
+
+use core::fmt;
 
 use console::bedrock::cpu;
 use console::bedrock::report::{self, Hooks};
@@ -14,7 +16,14 @@ fn thread() -> Option<(u64, &'static str)> {
     scheduler::is_up().then(|| (scheduler::current().number, scheduler::current().name.as_str()))
 }
 
-/// Tells reports about this stage.
+/// What stands in a message of the log behind the vCPU. Messages are written under the console's lock, so the thread stays on that
+/// vCPU.
+fn stamp(f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, " {}", scheduler::current().name)
+}
+
+/// Tells reports and the log about this stage.
 pub(crate) fn start() {
     report::set_hooks(&HOOKS);
+    events::stamp::set_thread(stamp);
 }

@@ -30,6 +30,32 @@ pub(crate) type Handle = std::thread::Thread;
 #[cfg(loom)]
 pub(crate) type Handle = loom::thread::Thread;
 
+/// A thread that may be woken when it doesn't wait any more, or has ended.
+#[cfg(guest)]
+pub(crate) type Thread = crate::thread::Thread;
+/// A thread that may be woken when it doesn't wait any more, or has ended.
+#[cfg(not(guest))]
+pub(crate) type Thread = Handle;
+
+/// The thread that runs.
+#[cfg(guest)]
+pub(crate) fn this_thread() -> Thread {
+    crate::thread::current()
+}
+/// The thread that runs.
+#[cfg(not(guest))]
+pub(crate) fn this_thread() -> Thread {
+    current()
+}
+
+/// Ends a thread's [`park`], or has its next one return at once.
+pub(crate) fn rouse(thread: &Thread) {
+    #[cfg(guest)]
+    thread.rouse();
+    #[cfg(not(guest))]
+    thread.unpark();
+}
+
 /// A `const fn` wherever loom doesn't make that impossible.
 macro_rules! const_fn {
     ($(#[$attribute:meta])* $visibility:vis fn $($rest:tt)*) => {

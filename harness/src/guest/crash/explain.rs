@@ -7,12 +7,19 @@ use std::fmt::Write;
 /// A stack that the guest is known to have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StackRange {
-    /// Whose it is.
+    /// What it is called, such as `boot stack` or `stack of thread 7 (deep)`.
     pub name: String,
     /// The lowest address; the guard page lies below.
     pub start: u64,
     /// The first address past it.
     pub end: u64,
+}
+
+impl StackRange {
+    /// Whether it has run over, if an address outside of all memory was wanted on a stack.
+    pub(super) fn lost(&self, address: u64) -> bool {
+        (self.start.saturating_sub(GUARD)..self.end).contains(&address)
+    }
 }
 
 /// The stacks that a guest named on its console: `boot stack: 0x1000..0x5000 guard 0x0`.
@@ -22,7 +29,7 @@ pub fn stacks(console: &str) -> Vec<StackRange> {
         let (name, rest) = line.split_once(" stack: ")?;
         let (start, rest) = rest.split_once("..")?;
         let (end, _) = rest.split_once(" guard")?;
-        Some(StackRange { name: name.trim().to_owned(), start: address(start)?, end: address(end)? })
+        Some(StackRange { name: format!("{} stack", name.trim()), start: address(start)?, end: address(end)? })
     };
     console.lines().filter_map(stack).collect()
 }
@@ -41,8 +48,10 @@ const SHOWN: [&[&str]; 7] = [
     &["cr2", "cr3", "cr0", "cr4"],
     &["fsb", "gsb", "gss"],
 ];
-/// As deep as a backtrace goes.
-const DEEPEST: usize = 32;
+/// As deep as a backtrace goes: a function of one word that calls itself fills a large stack with half as many.
+const DEEPEST: usize = 1 << 17;
+/// How many lines of it are shown. A function that calls itself needs one for all of its calls.
+const SHOWN_FRAMES: usize = 32;
 
 impl Crash {
     /// The report: what happened and where, the registers, and a backtrace as far as the dump has the stack.
@@ -63,10 +72,15 @@ impl Crash {
                 let _ = write!(report, "\n  {head}{}", text.join("  "));
             }
         }
-        for (index, (address, call)) in self.backtrace().into_iter().enumerate() {
+        let frames = self.backtrace();
+        let mut index = 0;
+        for same in frames.chunk_by(|one, next| one == next).take(SHOWN_FRAMES) {
+            let (address, call) = same[0];
             let (function, place) = told(symbolizer, address, call);
             let place = place.map(|place| format!(" at {place}")).unwrap_or_default();
-            let _ = write!(report, "\n  #{index} {address:#x} {function}{place}");
+            let times = if same.len() > 1 { format!(" ({} times)", same.len()) } else { String::new() };
+            let _ = write!(report, "\n  #{index} {address:#x} {function}{place}{times}");
+            index += same.len();
         }
         if let Some(reason) = &self.reason {
             let _ = write!(report, "\n  Xen says: {reason}");
@@ -83,9 +97,9 @@ impl Crash {
         if let Some(walk) = &self.walk
             && (xen_in("domain_crash_page_fault") || pushing(walk.address))
         {
-            let near = |stack: &&StackRange| (stack.start.saturating_sub(GUARD)..stack.end).contains(&walk.address);
-            let cause = match (stacks.iter().find(near), walk.level) {
-                (Some(stack), _) => format!("overflow of the {} stack", stack.name),
+            let lost = stacks.iter().chain(&self.owner).find(|stack| stack.lost(walk.address));
+            let cause = match (lost, walk.level) {
+                (Some(stack), _) => format!("overflow of the {}", stack.name),
                 // A guard page is a hole among mapped pages; where whole tables are missing rsp is no stack's.
                 (None, 1 | 2) => "stack overflow".into(),
                 (None, _) => "rsp points at no memory".into(),
@@ -148,6 +162,9 @@ mod tests {
         assert_eq!(overflow.cause(&stacks(console)).0, "overflow of the boot stack");
         let other = StackRange { name: "other".into(), start: 0x1000, end: 0x2000 };
         assert_eq!(overflow.cause(&[other]).0, "stack overflow");
+        let (name, start) = ("stack of thread 7 (deep)".into(), 0xffff_ffff_8000_f000);
+        let noted = Crash { owner: Some(StackRange { name, start, end: start + 0x4000 }), ..overflow };
+        assert_eq!(noted.cause(&[]).0, "overflow of the stack of thread 7 (deep)");
         let none = crash(include_str!("../testdata/no-handler.log"));
         assert_eq!(none.cause(&[]), ("page fault without a handler (error 0x2)".into(), Some(0x10)));
         let lost = crash(include_str!("../testdata/bad-rsp.log"));

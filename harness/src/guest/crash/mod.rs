@@ -5,8 +5,10 @@
 //! of a dump may be missing. Invariant: a value is used only where its name stands beside it in the log.
 
 mod explain;
+mod memory;
 
 pub use explain::{StackRange, stacks};
+pub use memory::{ByQemu, Frames};
 
 /// A domain crash, as far as the log tells it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,8 +25,10 @@ pub struct Crash {
     pub unhandled: Option<(u32, u32)>,
     /// Xen's own reason: the place in Xen that crashed the domain.
     pub reason: Option<String>,
-    /// Words of the guest's stack, from rsp upwards, as far as Xen could read them.
+    /// Words of the guest's stack, from rsp upwards, as far as anybody could read them.
     pub stack: Vec<u64>,
+    /// The stack that has run over, as the guest's memory has it.
+    pub owner: Option<StackRange>,
 }
 
 /// A page table walk of an address.

@@ -12,6 +12,7 @@ pub use reporter::{Record, Reporter};
 #[cfg(feature = "checks")]
 pub use shown::{Digest, Hex, List};
 
+mod alone;
 mod backtrace;
 pub mod cpu;
 mod exception;

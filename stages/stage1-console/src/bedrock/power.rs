@@ -1,13 +1,14 @@
 //! The three ways to end.
 //!
 //! Follows `SCHEDOP_shutdown` in Xen's `public/sched.h`: the reason tells the toolstack what to do (`on_poweroff`,
-//! `on_reboot`, `on_crash`). Invariant: what was printed before reaches dom0 first, if dom0 still takes it; no exercise
-//! takes part.
+//! `on_reboot`, `on_crash`). Invariant: what was printed before reaches dom0 first, if dom0 still takes it; nothing is
+//! printed afterwards; no exercise takes part. A vCPU that reports a panic is not overtaken by one that is done.
 
 use core::fmt::Write;
 
 use super::raw_hypercall::{number, raw_hypercall};
 use super::raw_ring::{self, RawConsole};
+use super::{alone, report};
 
 /// Ends the guest for good.
 pub fn off() -> ! {
@@ -27,6 +28,7 @@ pub fn crash() -> ! {
 }
 
 fn goodbye(reason: &str) {
+    alone::take_over((report::hooks().cpu)());
     raw_ring::start_line();
     let _ = writeln!(RawConsole, "bye: {reason}");
 }

@@ -52,6 +52,7 @@ pub(super) mod number {
     pub(in super::super) const UPDATE_VA_MAPPING: u64 = 14;
     #[cfg(guest)]
     pub(in super::super) const XEN_VERSION: u64 = 17;
+    pub(in super::super) const VCPU_OP: u64 = 24;
     #[cfg(guest)]
     pub(in super::super) const SET_SEGMENT_BASE: u64 = 25;
     pub(in super::super) const SCHED_OP: u64 = 29;

@@ -4,8 +4,8 @@
 //! domain ends with reason *crash*.
 //!
 //! Invariant: a report always ends, in a crash shutdown. It runs through no exercise, takes no lock and allocates
-//! nothing, so it may begin anywhere, inside the console's lock included. A second panic or fault while one is being
-//! reported gets a short report; a third gets none.
+//! nothing, so it may begin anywhere, inside the console's lock included. Nothing else runs meanwhile, on this vCPU or
+//! another. A second panic or fault while one is being reported gets a short report; a third gets none.
 
 use core::fmt::{self, Write};
 use core::ops::Range;
@@ -16,7 +16,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use super::exception::{self, ErrorCode};
 use super::raw_ring::{self, RawConsole};
 use super::trap::TrapFrame;
-use super::{backtrace, power, region, start, symbols};
+use super::{alone, backtrace, power, region, start, symbols};
 
 /// What later stages know and stage 1 doesn't. A report calls these in the middle of a failure: they must not
 /// fault, lock or allocate.
@@ -119,20 +119,11 @@ impl Nested {
     }
 }
 
-/// Which vCPU reports (its number + 1), and how often it has begun to.
-static OWNER: AtomicU32 = AtomicU32::new(0);
+/// How often a report has begun.
 static DEPTH: AtomicU32 = AtomicU32::new(0);
 
 fn begin() -> Nested {
-    let me = (hooks().cpu)().wrapping_add(1);
-    if let Err(owner) = OWNER.compare_exchange(0, me, Ordering::AcqRel, Ordering::Acquire)
-        && owner != me
-    {
-        // Another vCPU is reporting, and will end us all.
-        loop {
-            core::hint::spin_loop();
-        }
-    }
+    alone::take_over((hooks().cpu)());
     let nested = match DEPTH.fetch_add(1, Ordering::Relaxed) {
         0 => Nested::No,
         1 => Nested::Once,

@@ -54,8 +54,9 @@ pub(super) fn fault(command_line: CommandLine<'_>) {
     println!("nothing happened");
 }
 
+/// Writes a byte to an address that is not there, or not for writing; for later stages' demos too.
 #[inline(never)]
-fn write_to(address: u64) {
+pub fn write_to(address: u64) {
     // SAFETY: none: this faults, which is the point. Assembly, since a store through a bad pointer is no fault but
     // undefined in Rust.
     unsafe { core::arch::asm!("mov byte ptr [{}], 0", in(reg) address) };

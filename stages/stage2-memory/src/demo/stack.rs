@@ -16,9 +16,9 @@ pub(super) fn stack(command_line: CommandLine<'_>) {
         Ok(stack) => stack,
         Err(error) => return println!("no stack: {error}"),
     };
-    // The harness reads this line to name the stack in a crash.
+    stack.label(format_args!("the demonstration"));
     let (range, guard) = (stack.range(), stack.guard());
-    println!("demo stack: {:#x}..{:#x} guard {:#x}", range.start, range.end, guard.start);
+    println!("a stack from {:#x} to {:#x}, below it the guard page at {:#x}", range.start, range.end, guard.start);
     let found = [range.start, range.end - 1, guard.start].map(|address| find(address).map(|found| found.range));
     println!("found by address: {}", found.iter().all(|found| *found == Some(range.clone())));
     match command_line.get("stack") {

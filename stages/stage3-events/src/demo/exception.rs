@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 
 use console::bedrock::boot_stack_guard;
 use console::boot_info::CommandLine;
+use console::demo::fault::write_to;
 use console::println;
 
 /// The values of `exception=`; the first is the default.
@@ -52,13 +53,6 @@ fn execute_heap() {
     let code = Box::new(0xc3_u8); // would be `ret`
     // SAFETY: the call faults at once, as the heap can't be executed; if it didn't, the byte there returns.
     unsafe { core::arch::asm!("call {}", in(reg) &raw const *code, clobber_abi("C")) };
-}
-
-#[inline(never)]
-fn write_to(address: u64) {
-    // SAFETY: none: this faults, which is the point. Assembly, since a store through a bad pointer is no fault but
-    // undefined in Rust.
-    unsafe { core::arch::asm!("mov byte ptr [{}], 0", in(reg) address) };
 }
 
 /// Faults in a handler: the report has to get through from there, too.

@@ -1,19 +1,26 @@
 //! The demo `app=misuse`: what goes wrong with threads, on purpose, and what is said about it.
 
-use alloc::sync::Arc;
-use alloc::vec::Vec;
+use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 use console::boot_info::CommandLine;
+use console::demo::fault;
 use console::println;
 
+use crate::cpu_set::CpuSet;
+use crate::smp;
 use crate::sync::{Completion, Kind, Mutex, RawMutex, order};
 use crate::thread::{self, Builder};
-use crate::time::after;
+use crate::time::{after, now};
 
 /// The values of `misuse=`; the first is the default. Up to `locks` they end well.
-pub(super) const KINDS: &[&str] =
-    &["stack", "memory", "join", "locks", "order", "masked", "handler", "panic", "overflow"];
+pub(super) const KINDS: &[&str] = &[
+    "stack", "memory", "join", "locks", "order", "masked", "handler", "twice", "panic", "storm", "fault", "held",
+    "overflow",
+];
 
 /// Does something wrong.
 pub(super) fn misuse(command_line: CommandLine<'_>) {
@@ -35,7 +42,15 @@ pub(super) fn misuse(command_line: CommandLine<'_>) {
             thread::sleep(Duration::from_millis(100));
             drop(timer);
         }
+        "twice" => {
+            let lock = console::lock::Lock::new(7_u16);
+            let _guard = lock.lock();
+            drop(lock.lock());
+        }
         "panic" => in_a_thread("unlucky", || panic!("a thread panics")),
+        "storm" => storm(),
+        "fault" => on_the_second("faulty", || fault::write_to(0x10)),
+        "held" => on_the_second("faulty", || console::output::hold(|| fault::write_to(0x10))),
         "overflow" => in_a_thread("deep", || println!("{}", overflow(0))),
         _ => stacks(),
     }
@@ -98,6 +113,31 @@ fn joins() {
     let Ok(dropped) = thread::spawn(|| Arc::new(7)) else { return println!("no thread") };
     drop(dropped);
     println!("dropped without joining");
+    slow_results();
+}
+
+/// Nobody joins these threads, and what they leave has to wait before it can go.
+fn slow_results() {
+    struct Slow(Arc<Mutex<u32>>);
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            *self.0.lock() += 1;
+        }
+    }
+    const COUNT: u32 = 100;
+    let gone = Arc::new(Mutex::new(0));
+    for _ in 0..COUNT {
+        let left = Slow(gone.clone());
+        drop(thread::spawn(move || left));
+        // Most of them have ended before, and wait now.
+        let guard = gone.lock();
+        thread::sleep(Duration::from_micros(500));
+        drop(guard);
+    }
+    while *gone.lock() < COUNT {
+        thread::sleep(Duration::from_millis(1));
+    }
+    println!("{COUNT} results that nobody wanted are gone");
 }
 
 fn locks() {
@@ -137,6 +177,45 @@ fn lock_order() {
 fn in_a_thread(name: &str, run: fn()) {
     if let Ok(thread) = Builder::new().name(name).spawn(run) {
         thread.join();
+    }
+}
+
+/// The same on the second vCPU, if there is one.
+fn on_the_second(name: &str, run: fn()) {
+    let cpu = smp::online().iter().nth(1).unwrap_or(0);
+    if let Ok(thread) = Builder::new().name(name).affinity(CpuSet::one(cpu)).spawn(run) {
+        thread.join();
+    }
+}
+
+/// One thread panics while others print without a pause, and the first one has had enough.
+fn storm() {
+    static BEGUN: AtomicBool = AtomicBool::new(false);
+    struct Slow;
+    impl fmt::Display for Slow {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            BEGUN.store(true, Ordering::SeqCst);
+            let until = after(Duration::from_millis(50));
+            while now() < until {
+                console::xen::yield_now();
+            }
+            f.write_str("a thread panics in a storm")
+        }
+    }
+    let noise = || loop {
+        println!("noise");
+        thread::yield_now();
+    };
+    for _ in 0..smp::online().iter().count() {
+        drop(Builder::new().name("noise").spawn(noise));
+    }
+    drop(Builder::new().name("unlucky").spawn(|| {
+        thread::sleep(Duration::from_millis(50));
+        panic!("{Slow}")
+    }));
+    thread::current().set_priority(15);
+    while !BEGUN.load(Ordering::SeqCst) {
+        thread::yield_now();
     }
 }
 

@@ -6,10 +6,12 @@ use console::boot_info::CommandLine;
 use console::demo::Demo;
 use console::options::{Key, Values};
 
+mod leaving;
 mod misuse;
 mod online;
 mod own;
 mod pingpong;
+mod reopen;
 mod smp;
 mod spawn;
 mod tasks;
@@ -27,7 +29,8 @@ pub const DEMOS: &[Demo] = &[
     Demo { name: "pingpong", keys: &[COUNT], run: pingpong::pingpong },
     Demo { name: "tasks", keys: &[COUNT], run: tasks::tasks },
     Demo { name: "spawn", keys: &[COUNT], run: spawn::spawn },
-    Demo { name: "online", keys: &[], run: online::online },
+    Demo { name: "online", keys: &[COUNT], run: online::online },
+    Demo { name: "reopen", keys: &[COUNT], run: reopen::reopen },
     Demo { name: "misuse", keys: &[Key { name: "misuse", values: Values::OneOf(misuse::KINDS) }], run: misuse::misuse },
 ];
 

@@ -19,6 +19,7 @@ pub(super) fn threads(_: CommandLine<'_>) {
         let (stop, count) = (stop.clone(), count.clone());
         let name = alloc::format!("worker {number}");
         let worker = Builder::new().name(&name).priority(6 + number).spawn(move || {
+            log::info!("counting");
             while !stop.is_complete() {
                 *count.lock() += 1;
             }

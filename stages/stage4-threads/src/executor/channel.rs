@@ -14,7 +14,7 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::task::OutOfMemory;
+use super::OutOfMemory;
 use crate::sys::Lock;
 
 struct Inner<T> {

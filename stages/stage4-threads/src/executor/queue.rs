@@ -25,6 +25,7 @@ impl Link {
 
 struct List {
     first: Option<Arc<Task>>,
+    /// Meaningless while there is no first.
     last: *const Task,
 }
 
@@ -39,10 +40,11 @@ pub(super) fn push(task: Arc<Task>) {
     {
         let mut list = READY.lock();
         let this = Arc::as_ptr(&task);
-        // SAFETY: null, or a task in the list, which owns a reference to it.
-        match unsafe { list.last.as_ref() }.filter(|_| list.first.is_some()) {
-            Some(last) => last.link().0.set(Some(task)),
-            None => list.first = Some(task),
+        if list.first.is_none() {
+            list.first = Some(task);
+        } else {
+            // SAFETY: where there is a first there is a last, and the list owns a reference to it. (Otherwise it may be gone.)
+            unsafe { &*list.last }.link().0.set(Some(task));
         }
         list.last = this;
     }

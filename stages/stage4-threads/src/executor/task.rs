@@ -1,19 +1,10 @@
 //! A task: a future, and whether it is to be polled.
 //!
-//! ```text
-//! waiting --wake--> queued --a worker takes it--> polled --Pending--> waiting
-//!                     ^                             | wake: polled and woken
-//!                     +-----------Pending-----------+
-//! ```
-//!
-//! Invariants: the future is touched by the worker that has made the stage "polled", and no other. A wake-up while it is polled
-//! has it polled once more: what it waits for may have come right after it looked.
+//! Invariant: the future is touched by the worker that polls it, and no other: the [`Stage`] sees to that.
 
 use core::cell::UnsafeCell;
-use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
-use core::sync::atomic::{AtomicU8, Ordering};
 use core::task::{Context, Poll, Waker};
 
 use alloc::alloc::{Layout, alloc, dealloc};
@@ -21,32 +12,16 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::task::Wake;
 
+use super::OutOfMemory;
 use super::queue::{self, Link};
+use super::stage::Stage;
 use crate::sys::Lock;
-
-/// There is no memory for one more task.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct OutOfMemory;
-
-impl fmt::Display for OutOfMemory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no memory for one more task")
-    }
-}
-
-impl core::error::Error for OutOfMemory {}
-
-const WAITING: u8 = 0;
-const QUEUED: u8 = 1;
-const POLLED: u8 = 2;
-const WOKEN: u8 = 3;
-const DONE: u8 = 4;
 
 type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A task.
 pub(super) struct Task {
-    stage: AtomicU8,
+    stage: Stage,
     job: UnsafeCell<Option<Job>>,
     link: Link,
 }
@@ -59,31 +34,23 @@ impl Task {
         &self.link
     }
 
-    // ANCHOR: wake
     fn wake_up(self: Arc<Self>) {
-        let next = |stage| match stage {
-            WAITING => Some(QUEUED),
-            POLLED => Some(WOKEN),
-            _ => None, // it will be polled anyway, or is done
-        };
-        if self.stage.fetch_update(Ordering::AcqRel, Ordering::Acquire, next) == Ok(WAITING) {
+        if self.stage.wake() {
             queue::push(self);
         }
     }
-    // ANCHOR_END: wake
 
     /// Polls it once. By a worker that took it out of the queue.
     fn poll(self: Arc<Self>) {
-        self.stage.store(POLLED, Ordering::Release);
+        self.stage.begin();
         let waker = Waker::from(self.clone());
-        // SAFETY: this worker has made the stage `POLLED`, coming from `QUEUED`, and so has the future.
+        // SAFETY: this worker has taken the task out of the queue, where it is once at most, and so has the future.
         let job = unsafe { &mut *self.job.get() };
         let Some(future) = job else { return };
         if future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
             *job = None;
-            self.stage.store(DONE, Ordering::Release);
-        } else if self.stage.compare_exchange(POLLED, WAITING, Ordering::AcqRel, Ordering::Acquire).is_err() {
-            self.stage.store(QUEUED, Ordering::Release);
+            self.stage.done();
+        } else if self.stage.wait() {
             queue::push(self);
         }
     }
@@ -167,7 +134,7 @@ where
         }
     };
     let job: Job = Box::pin(job);
-    let task = Task { stage: AtomicU8::new(QUEUED), job: UnsafeCell::new(Some(job)), link: Link::new() };
+    let task = Task { stage: Stage::queued(), job: UnsafeCell::new(Some(job)), link: Link::new() };
     queue::push(Arc::new(task));
     Ok(TaskHandle { outcome })
 }

@@ -19,7 +19,8 @@ pub(crate) fn idle_loop() -> ! {
         reap();
         vcpu::mask_events();
         let Some(here) = Scheduler::here() else { continue };
-        if here.leave.load(Ordering::Acquire) {
+        // Taken in one step: whoever has asked for it may be taking it back.
+        if here.leave.load(Ordering::Relaxed) && here.leave.swap(false, Ordering::AcqRel) {
             crate::smp::leave(here);
         }
         if here.count.load(Ordering::Relaxed) > 0 {

@@ -22,7 +22,7 @@ use console::lock::Lock;
 
 pub(crate) use cpu::{IDLE, Leaving, ONLINE, Scheduler};
 pub(crate) use idle::idle_loop;
-pub(crate) use slice::resume;
+pub(crate) use slice::{disarm, resume};
 pub use slice::{set_slice, slice};
 
 use crate::context::switch;
@@ -136,7 +136,8 @@ pub(crate) fn finish() {
     match leaving {
         Leaving::Ready => {
             if !previous.idle {
-                offer(here);
+                fence(Ordering::SeqCst); // off its stack, before looking who is idle; `idle` does it the other way round
+                offer(here, previous);
             }
         }
         Leaving::Elsewhere => make_ready(previous),
@@ -175,8 +176,16 @@ pub(crate) fn wake(thread: &Control) {
 /// Puts a thread that nobody has into a queue.
 pub(crate) fn make_ready(thread: &Control) {
     let masked = vcpu::mask_events();
-    let (target, was_idle) = place(thread);
-    put(target, &mut target.ready.lock(), thread);
+    let (target, was_idle) = loop {
+        let (target, was_idle) = place(thread);
+        let mut ready = target.ready.lock();
+        // It may have been switched off since it was chosen. It leaves the set first, and then gives away what is in its queue,
+        // under this lock: so either it gives this thread away too, or it is seen here that it has left.
+        if ONLINE.contains(target.cpu) {
+            put(target, &mut ready, thread);
+            break (target, was_idle);
+        }
+    };
     fence(Ordering::SeqCst); // in the queue, before looking whether the vCPU sleeps; `idle` does it the other way round
     let level = thread.level.load(Ordering::Relaxed) + ABOVE_IDLE;
     let better = level > target.running.load(Ordering::Relaxed);
@@ -245,7 +254,8 @@ fn steal(here: &Scheduler) -> Option<Item> {
             let thread = item.control();
             !thread.on_cpu.load(Ordering::Acquire) && allowed(thread).contains(here.cpu)
         };
-        let Some(mut ready) = other.ready.try_lock() else { continue };
+        // Not `try_lock`: whoever has nothing to do would go to sleep beside a thread that is ready.
+        let mut ready = other.ready.lock();
         if let Some(item) = ready.steal(&mut fits) {
             taken(other, item);
             return Some(item);
@@ -254,10 +264,10 @@ fn steal(here: &Scheduler) -> Option<Item> {
     None
 }
 
-/// Tells a vCPU with nothing to do that there is something here that it might take.
-fn offer(here: &Scheduler) {
+/// Tells a vCPU with nothing to do that there is a thread in this queue that it may take from now on.
+fn offer(here: &Scheduler, thread: &Control) {
     if here.count.load(Ordering::Relaxed) > 0
-        && let Some(idle) = IDLE.load().iter().find(|cpu| IDLE.remove(*cpu))
+        && let Some(idle) = IDLE.load().and(allowed(thread)).iter().find(|cpu| IDLE.remove(*cpu))
         && let Some(idle) = Scheduler::of(idle)
     {
         idle.interrupt();

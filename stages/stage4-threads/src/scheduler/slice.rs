@@ -77,6 +77,14 @@ pub(super) fn arm(here: &Scheduler) {
     }
 }
 
+/// Forgets the slice of a vCPU that is about to be switched off, before its timers go to another: the timer would tell that one that
+/// the slice is over, and this vCPU would wait for it for ever.
+pub(crate) fn disarm(here: &Scheduler) {
+    let timer = here.slice_timer.lock().take();
+    drop(timer);
+    here.slice_armed.store(false, Ordering::Relaxed);
+}
+
 /// The timer's callback, in an upcall, on the vCPU that armed it. [`resume`] follows, and looks how long the thread has run.
 fn over(_: usize) {
     debug_assert!(vcpu::events_masked());

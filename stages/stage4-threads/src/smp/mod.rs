@@ -19,7 +19,7 @@ pub(crate) use start::{announce, let_others_interrupt, start_all};
 pub(crate) use switch_off::leave;
 pub use switch_off::{OnlineError, set_online};
 
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 
 use crate::cpu_set::CpuSet;
@@ -34,6 +34,9 @@ pub fn online() -> CpuSet {
 pub fn current() -> u32 {
     console::bedrock::cpu::current().id()
 }
+
+/// Whether there ever was another vCPU than the first.
+static OTHERS_STARTED: AtomicBool = AtomicBool::new(false);
 
 /// What a vCPU has done so far.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +63,9 @@ pub(crate) fn flush_everywhere(range: core::ops::Range<u64>) {
     const INVLPG_ALL: u64 = 11;
     const FEW: u64 = 4;
     let pages = (range.end.saturating_sub(range.start)).div_ceil(4096);
-    if ONLINE.load() == CpuSet::one(current()) {
+    // Not whether another one is online: one that is leaving still runs, one that comes runs before it says so, and one that is
+    // off may come back to a processor that remembers.
+    if !OTHERS_STARTED.load(Ordering::SeqCst) {
         return memory::tlb::flush_local(range);
     }
     if pages <= FEW {

@@ -3,6 +3,7 @@
 //! Invariant: everything that a vCPU needs for its first exception or event is there before it starts.
 
 use core::fmt;
+use core::sync::atomic::Ordering;
 use core::time::Duration;
 
 use alloc::boxed::Box;
@@ -128,6 +129,7 @@ fn start(id: u32) -> Result<(), StartError> {
     let address = (&raw const *context).expose_provenance() as u64;
     // SAFETY: Xen copies the context. The vCPU begins on a stack of its own, with everything set that it needs.
     unsafe { hypercall(number::VCPU_OP, [VCPUOP_INITIALISE, id.into(), address, 0]) }?;
+    super::OTHERS_STARTED.store(true, Ordering::SeqCst); // before it can remember anything
     up(id)?;
     Ok(())
 }

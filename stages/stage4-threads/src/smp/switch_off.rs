@@ -7,7 +7,7 @@
 //! its queue.
 
 use core::fmt;
-use core::sync::atomic::{Ordering, fence};
+use core::sync::atomic::Ordering;
 use core::time::Duration;
 
 use console::Errno;
@@ -102,12 +102,11 @@ pub(crate) fn leave(here: &'static Scheduler) {
     const VCPUOP_DOWN: u64 = 2;
     IDLE.remove(here.number());
     scheduler::give_away(here);
+    scheduler::disarm(here);
     events::timer::hand_over(0);
     if let Some(first) = Scheduler::of(0) {
         first.interrupt();
     }
-    here.leave.store(false, Ordering::Release);
-    fence(Ordering::SeqCst);
     // SAFETY: nothing runs here any more, and nobody expects it to. Events that come meanwhile wait.
     let _ = unsafe { hypercall(number::VCPU_OP, [VCPUOP_DOWN, here.number().into(), 0, 0]) };
     events::timer::take_back();

@@ -26,6 +26,8 @@ pub(crate) struct Control {
     pub(crate) number: u64,
     pub(crate) name: Name,
     pub(crate) parking: Parking,
+    /// [`Thread::unpark`] was called, and no `park` has returned for it yet.
+    pub(crate) called: AtomicBool,
     /// Where its registers are while it doesn't run.
     pub(crate) rsp: UnsafeCell<u64>,
     /// The next thread of the list it is in.
@@ -49,16 +51,9 @@ pub(crate) struct Control {
     #[cfg_attr(not(guest), allow(dead_code, reason = "host builds look at threads of std"))]
     pub(super) held: UnsafeCell<Held>,
     pub(super) stack: Option<Stack>,
-    /// Drops what is left of the closure and its result, which lie on the stack.
-    pub(super) leftover: Cell<Option<Leftover>>,
+    /// The thread has left its result, or nobody wants it.
+    pub(super) parted: AtomicBool,
     references: AtomicUsize,
-}
-
-/// What lies on a thread's stack, to be dropped with it.
-#[derive(Clone, Copy)]
-pub(super) struct Leftover {
-    pub(super) payload: *mut u8,
-    pub(super) drop: unsafe fn(*mut u8),
 }
 
 // SAFETY: the cells belong to whoever holds the thread, as the invariant says; the rest is atomic or doesn't change.
@@ -91,6 +86,7 @@ impl Thread {
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             name: properties.name,
             parking: Parking::new(),
+            called: AtomicBool::new(false),
             rsp: UnsafeCell::new(0),
             next: Cell::new(None),
             on_cpu: AtomicBool::new(false),
@@ -105,9 +101,12 @@ impl Thread {
             index: AtomicUsize::new(usize::MAX),
             held: UnsafeCell::new(Held::default()),
             stack,
-            leftover: Cell::new(None),
+            parted: AtomicBool::new(false),
             references: AtomicUsize::new(1),
         };
+        if let Some(stack) = &control.stack {
+            stack.label(format_args!("thread {} ({})", control.number, control.name));
+        }
         // SAFETY: the layout isn't empty.
         let place = NonNull::new(unsafe { alloc(Layout::new::<Control>()) })?.cast::<Control>();
         // SAFETY: the place was just allocated for it.
@@ -163,8 +162,20 @@ impl Thread {
 
     /// Has its next, or current, [`park`](crate::thread::park) return. It may be called from anywhere.
     pub fn unpark(&self) {
+        self.control().called.swap(true, Ordering::AcqRel);
+        self.rouse();
+    }
+
+    /// Ends its sleep, or the next one that begins, whatever it is for.
+    pub(crate) fn rouse(&self) {
         crate::scheduler::wake(self.control());
         crate::scheduler::after_wake();
+    }
+
+    /// Called once by the thread when it has left its result, and once by its handle when it goes. `true` for the second of
+    /// the two: nobody else will look at the result, and it has to be dropped.
+    pub(super) fn part(&self) -> bool {
+        self.control().parted.swap(true, Ordering::AcqRel)
     }
 
     /// The addresses of its stack; `None` for the thread that runs on the boot stack.
@@ -185,10 +196,6 @@ impl Drop for Thread {
             return;
         }
         core::sync::atomic::fence(Ordering::Acquire);
-        if let Some(Leftover { payload, drop }) = self.control().leftover.take() {
-            // SAFETY: it was set together with what lies there, and the stack still exists.
-            unsafe { drop(payload) };
-        }
         // SAFETY: this was the last reference, and the block came from the global allocator with the same layout.
         drop(unsafe { Box::from_raw(self.0.as_ptr()) });
     }

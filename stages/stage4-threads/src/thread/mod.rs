@@ -15,6 +15,7 @@ pub(crate) mod sleeper;
 mod spawn;
 mod tls;
 
+use core::sync::atomic::Ordering;
 use core::time::Duration;
 
 use console::bedrock::cpu as vcpu;
@@ -47,13 +48,23 @@ pub fn yield_now() {
     vcpu::restore_events(masked);
 }
 
-// ANCHOR: park
 /// Sleeps until somebody calls [`Thread::unpark`] for this thread, or until the deadline. If that was called since the last
-/// `park`, it returns at once. It may also return for no reason.
+/// `park`, it returns at once, whatever the thread has waited for in between. It may also return for no reason.
 ///
 /// # Panics
 /// With events masked: nobody could wake this thread.
 pub fn park(deadline: Option<Nanoseconds>) {
+    let me = scheduler::current();
+    if !me.called.swap(false, Ordering::Acquire) {
+        doze(deadline);
+        me.called.swap(false, Ordering::Acquire);
+    }
+}
+
+// ANCHOR: park
+/// Sleeps until somebody [wakes](scheduler::wake) this thread, or until the deadline; now and then for no reason. A wake-up that
+/// came since the last sleep ends it at once, whoever it was for: all that wait in this kernel look again, and sleep again.
+pub(crate) fn doze(deadline: Option<Nanoseconds>) {
     assert_may_wait();
     let me = scheduler::current();
     let timer = deadline.map(|deadline| {
@@ -61,7 +72,7 @@ pub fn park(deadline: Option<Nanoseconds>) {
         events::timer::set(
             deadline,
             |thread| {
-                // SAFETY: the thread is inside of `park`, which doesn't end before the timer is gone.
+                // SAFETY: the thread is inside of `doze`, which doesn't end before the timer is gone.
                 let thread = unsafe { &*core::ptr::with_exposed_provenance::<Control>(thread) };
                 scheduler::wake(thread);
             },
@@ -89,7 +100,7 @@ pub fn sleep(span: Duration) {
 /// Sleeps until then, and not less.
 pub fn sleep_until(deadline: Nanoseconds) {
     while now() < deadline {
-        park(Some(deadline));
+        doze(Some(deadline));
     }
 }
 
@@ -127,12 +138,12 @@ impl Thread {
     /// Sets its priority: 0 is the lowest, [`LEVELS`] - 1 the highest. It holds from the next time on that it becomes ready.
     pub fn set_priority(&self, priority: u8) {
         let level = priority.min(LEVELS as u8 - 1);
-        self.control().level.store(level, core::sync::atomic::Ordering::Relaxed);
+        self.control().level.store(level, Ordering::Relaxed);
     }
 
     /// Its priority.
     pub fn priority(&self) -> u8 {
-        self.control().level.load(core::sync::atomic::Ordering::Relaxed)
+        self.control().level.load(Ordering::Relaxed)
     }
 
     /// On which vCPUs it may run. It holds from the next time on that it becomes ready; for the thread that runs, at once.

@@ -8,7 +8,7 @@ use super::Control;
 use crate::scheduler;
 use crate::sync::order::Held;
 
-pub(crate) use super::park;
+pub(crate) use super::doze as park;
 pub(crate) use crate::scheduler::after_wake;
 
 /// A thread that sleeps, or is about to.

@@ -4,17 +4,17 @@
 //! result, lie at the top of that stack, so that nothing can fail once it runs. The stack stays until the last reference to the
 //! thread is gone.
 //!
-//! Invariant: what lies there is used by the thread until it has ended, and then by whoever joins it or frees its stack.
+//! Invariant: what lies there is used by the thread until it has left its result, and then by whoever has the handle. A result that
+//! nobody takes is dropped by the thread itself, or with the handle: never by whoever happens to free the stack, perhaps an idle
+//! thread, as dropping may take its time and wait.
 
 use core::fmt;
 use core::mem;
-use core::ops::Range;
 use core::sync::atomic::Ordering;
 
 use console::bedrock::cpu as vcpu;
 use memory::stack::{Stack, StackError};
 
-use super::control::Leftover;
 use super::{Control, Name, Properties, Thread, list};
 use crate::context;
 use crate::cpu_set::CpuSet;
@@ -118,8 +118,8 @@ impl Builder {
             return Err(SpawnError::StackTooSmall(0));
         }
         let stack = Stack::new(self.stack.max(LEAST_STACK)).map_err(SpawnError::Stack)?;
-        let range = stack.range();
-        let payload = Payload::<F, T>::place(&range).ok_or(SpawnError::StackTooSmall(self.stack))?;
+        let payload =
+            Payload::<F, T>::place(stack.range().start, stack.top()).ok_or(SpawnError::StackTooSmall(self.stack))?;
         let properties = Properties { name: self.name, level: self.priority, affinity: self.affinity, idle: false };
         let thread = Thread::allocate(properties, Some(stack)).ok_or(SpawnError::OutOfMemory)?;
         if !list::add(&thread) {
@@ -127,7 +127,6 @@ impl Builder {
         }
         // SAFETY: `place` found room for it on a stack that nobody uses yet.
         unsafe { payload.write(Payload::Closure(run)) };
-        thread.control().leftover.set(Some(Leftover { payload: payload.cast(), drop: Payload::<F, T>::drop_leftover }));
         let top = payload as u64 & !15;
         // SAFETY: below the payload there is room, which `place` has seen to, and the stack is nobody else's.
         let rsp = unsafe { context::prepare(top, begin::<F, T>, payload as u64) };
@@ -137,14 +136,15 @@ impl Builder {
         // SAFETY: the reference was made just now, and is given back when the thread is reaped.
         scheduler::make_ready(unsafe { own.as_ref() });
         scheduler::after_wake();
-        Ok(JoinHandle { thread, result: payload.cast(), take: Payload::<F, T>::take_result })
+        Ok(JoinHandle { thread, payload: payload.cast(), take: Payload::<F, T>::take_result })
     }
 }
 
-/// The right to wait for a thread's end and to have its result. Dropped, the thread goes on by itself.
+/// The right to wait for a thread's end and to have its result. Dropped, the thread goes on by itself, and drops its result when it
+/// ends; if it has ended, the result is dropped with this.
 pub struct JoinHandle<T> {
     thread: Thread,
-    result: *mut u8,
+    payload: *mut u8,
     take: unsafe fn(*mut u8) -> Option<T>,
 }
 
@@ -158,7 +158,7 @@ impl<T> JoinHandle<T> {
     pub fn join(self) -> T {
         self.thread.control().finished.wait();
         // SAFETY: the thread has ended, so its result is there; the handle is used up, so nobody takes it twice.
-        let result = unsafe { (self.take)(self.result) };
+        let result = unsafe { (self.take)(self.payload) };
         drop(self);
         reap(); // so that a joined thread has left nothing behind
         match result {
@@ -178,6 +178,15 @@ impl<T> JoinHandle<T> {
     }
 }
 
+impl<T> Drop for JoinHandle<T> {
+    fn drop(&mut self) {
+        if self.thread.part() {
+            // SAFETY: the thread has left its result, and looks no more.
+            drop(unsafe { (self.take)(self.payload) });
+        }
+    }
+}
+
 /// What lies at the top of a thread's stack.
 enum Payload<F, T> {
     Closure(F),
@@ -187,9 +196,9 @@ enum Payload<F, T> {
 
 impl<F: FnOnce() -> T, T> Payload<F, T> {
     /// The highest place on a stack where it fits, with room below for more than the first frame.
-    fn place(stack: &Range<u64>) -> Option<*mut Self> {
-        let address = stack.end.checked_sub(size_of::<Self>() as u64)? & !(align_of::<Self>().max(16) as u64 - 1);
-        (address >= stack.start + LEAST_STACK as u64 / 2).then_some(address as *mut Self)
+    fn place(bottom: u64, top: u64) -> Option<*mut Self> {
+        let address = top.checked_sub(size_of::<Self>() as u64)? & !(align_of::<Self>().max(16) as u64 - 1);
+        (address >= bottom + LEAST_STACK as u64 / 2).then_some(address as *mut Self)
     }
 
     /// Runs the closure and leaves the result.
@@ -207,22 +216,13 @@ impl<F: FnOnce() -> T, T> Payload<F, T> {
     /// Takes the result, if there is one.
     ///
     /// # Safety
-    /// The thread must have ended, and the stack must be there still.
+    /// The thread must have left it, and the stack must be there still.
     unsafe fn take_result(this: *mut u8) -> Option<T> {
         // SAFETY: by this function's contract.
         match mem::replace(unsafe { &mut *this.cast::<Self>() }, Self::Running) {
             Self::Result(result) => Some(result),
             _ => None,
         }
-    }
-
-    /// Drops what is there.
-    ///
-    /// # Safety
-    /// As [`take_result`](Self::take_result), and for the last time.
-    unsafe fn drop_leftover(this: *mut u8) {
-        // SAFETY: by this function's contract.
-        unsafe { this.cast::<Self>().drop_in_place() };
     }
 }
 
@@ -232,6 +232,10 @@ unsafe extern "sysv64" fn begin<F: FnOnce() -> T, T>(payload: u64) -> ! {
     vcpu::restore_events(false);
     // SAFETY: the payload was put there for this thread, and `JoinHandle` waits until it has ended.
     unsafe { Payload::<F, T>::run(payload as *mut Payload<F, T>) };
+    if super::current().part() {
+        // SAFETY: the result is there, and the handle is gone.
+        drop(unsafe { Payload::<F, T>::take_result(payload as *mut u8) });
+    }
     super::exit()
 }
 
