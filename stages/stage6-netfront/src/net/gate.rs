@@ -18,9 +18,12 @@ use smoltcp::wire::{
 use threads::time::{Nanoseconds, after, now};
 
 use crate::checksum::{self, Offload};
+use crate::pages::{Granted, Memory};
 use crate::phy::{Unfit, Wire};
-use crate::queue::Queues;
+use crate::queue::{Bell, Ports, RingPage};
+use crate::queues::Queues;
 use crate::rx::{Checksum, Frame};
+use crate::shared_ring::RingMemory;
 
 /// How long an introduction holds: less than smoltcp remembers.
 const WHILE: Duration = Duration::from_secs(30);
@@ -29,7 +32,7 @@ const KNOWN: usize = 16;
 
 /// Who was introduced, and until when that holds.
 #[derive(Default)]
-pub(super) struct Introduced {
+pub(crate) struct Introduced {
     known: Vec<(Ipv4Address, EthernetAddress, Nanoseconds)>,
     /// A frame that has to wait until its sender is introduced.
     held: Option<Frame>,
@@ -79,14 +82,14 @@ impl Introduced {
 }
 
 /// An interface, and the ports that nobody can come to now.
-pub(super) struct Gate<'a> {
-    pub queues: &'a mut Queues,
+pub(crate) struct Gate<'a, M = RingPage, S = Granted, B = Ports> {
+    pub queues: &'a mut Queues<M, S, B>,
     pub full: Vec<u16>,
     pub introduced: &'a mut Introduced,
     pub own: Option<Ipv4Cidr>,
 }
 
-impl Wire for Gate<'_> {
+impl<M: RingMemory, S: Memory, B: Bell> Wire for Gate<'_, M, S, B> {
     fn mtu(&self) -> usize {
         self.queues.mtu()
     }
@@ -103,6 +106,7 @@ impl Wire for Gate<'_> {
             let frame = self.queues.receive()?;
             let first = if self.full.is_empty() { None } else { checksum::first_packet(&frame.bytes) };
             if first.is_some_and(|port| self.full.contains(&port)) {
+                self.queues.turn_away();
                 continue;
             }
             let Some(introduction) = self.introduced.introduce(&frame.bytes, self.own) else { return Some(frame) };

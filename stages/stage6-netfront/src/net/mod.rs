@@ -14,7 +14,7 @@
 
 pub mod config;
 mod dns;
-mod gate;
+pub(crate) mod gate;
 mod listener;
 pub mod stack;
 mod tcp;

@@ -26,11 +26,9 @@ use super::listener::Waiting;
 use super::{CHANGED, CONFIG, STACKS};
 use crate::link::{Link, State};
 use crate::phy::Phy;
-use crate::queue::Queues;
+use crate::queues::Queues;
 use crate::statistics::Counts;
 
-/// Frames that are taken before something is sent.
-const BATCH: usize = 32;
 /// Rounds of work before others may have the lock.
 const ROUNDS: usize = 2;
 /// How long a connection may take to end when nobody has its socket any more.
@@ -98,7 +96,7 @@ impl Stack {
 
     /// Its addresses, if it is connected; those that are good on this link only, last.
     pub fn addresses(&self) -> Vec<IpAddr> {
-        let inner = self.inner.lock();
+        let inner = self.link.wait_for(|| self.inner.lock());
         let up = self.link.state().lock().up;
         let Some(face) = inner.face.as_ref().filter(|_| up) else { return Vec::new() };
         let mut addresses: Vec<IpAddr> = face.ip_addrs().iter().map(|cidr| cidr.address().into()).collect();
@@ -108,9 +106,9 @@ impl Stack {
         if global || inner.dhcp.is_none() { addresses } else { Vec::new() }
     }
 
-    /// What the interface has done since it was connected.
+    /// What the interface has done so far, also before it was detached and attached again.
     pub fn counts(&self) -> Counts {
-        self.link.state().lock().queues.as_ref().map(Queues::counts).unwrap_or_default()
+        self.link.wait_for(|| self.link.state().lock()).counts()
     }
 
     /// The thread.
@@ -124,7 +122,7 @@ impl Stack {
             };
             // There is more to be done at once: but first it is the turn of those who wait for what was done.
             if deadline.is_some_and(|deadline| now() >= deadline) {
-                threads::thread::yield_now();
+                self.link.let_others();
             } else {
                 self.link.signal().wait(deadline);
             }
@@ -134,7 +132,7 @@ impl Stack {
     // ANCHOR: with
     /// Does something with the sockets, and then what there is to be done because of it.
     pub(super) fn with<R>(&self, change: impl FnOnce(&mut Inner) -> R) -> R {
-        let mut inner = self.inner.lock();
+        let mut inner = self.link.wait_for(|| self.inner.lock());
         let result = change(&mut inner);
         let deadline = inner.work(&self.link);
         // The thread sleeps until another time.
@@ -150,7 +148,7 @@ impl Stack {
 
     /// Does something that gives the protocols nothing to do.
     pub(super) fn look<R>(&self, look: impl FnOnce(&mut Inner) -> R) -> R {
-        look(&mut self.inner.lock())
+        look(&mut self.link.wait_for(|| self.inner.lock()))
     }
 }
 
@@ -224,7 +222,7 @@ impl Inner {
     /// Does all there is to be done. Returns when there will be more, even if nothing comes.
     fn work(&mut self, link: &Link) -> Option<Nanoseconds> {
         let mut state = link.state().lock();
-        let State { queues: Some(queues), up: true, generation, address: Some(address) } = &mut *state else {
+        let State { queues: Some(queues), up: true, generation, address: Some(address), .. } = &mut *state else {
             return None;
         };
         if self.generation != *generation {
@@ -236,12 +234,12 @@ impl Inner {
         for round in 1..=ROUNDS {
             let now = instant(now());
             face.poll_maintenance(now);
-            let taken = self.take_frames(&mut face, queues, now);
+            self.take_frames(&mut face, queues, now);
             while face.poll_egress(now, &mut Phy(queues), &mut self.sockets) == PollResult::SocketStateChanged {}
             self.follow_dhcp(&mut face);
             self.tidy();
             let settled = queues.settle();
-            deadline = match (settled.more || taken == BATCH, face.poll_delay(now, &self.sockets)) {
+            deadline = match (settled.more, face.poll_delay(now, &self.sockets)) {
                 (true, _) => Some(Duration::ZERO),
                 // What can't be sent now needs no timer: an event will come.
                 (false, Some(delay)) if settled.full => Some(Duration::from(delay).max(Duration::from_millis(100))),
@@ -253,9 +251,8 @@ impl Inner {
         }
         self.face = Some(face);
         if queues.is_broken() {
-            log::error!("vif {}: the backend breaks the rules, and is left alone from now on", link.name());
-            state.up = false;
-            let queues = state.queues.take();
+            let queues = state.disconnect();
+            log::error!("vif {}: the backend breaks the rules, and is left alone: {}", link.name(), state.counts());
             drop(state);
             drop(queues);
             return None;
@@ -265,18 +262,18 @@ impl Inner {
     }
     // ANCHOR_END: work
 
-    fn take_frames(&mut self, face: &mut Interface, queues: &mut Queues, now: Instant) -> usize {
-        for taken in 0..BATCH {
+    /// Hands the protocols as many frames as may be taken in a round.
+    fn take_frames(&mut self, face: &mut Interface, queues: &mut Queues, now: Instant) {
+        loop {
             let full: Vec<u16> = self.listeners.values().filter(|one| one.full).map(|one| one.port).collect();
             let mut gate = Gate { queues, full, introduced: &mut self.introduced, own: own_address(face) };
             match face.poll_ingress_single(now, &mut Phy(&mut gate), &mut self.sockets) {
-                PollIngressSingleResult::None => return taken,
+                PollIngressSingleResult::None => return,
                 PollIngressSingleResult::PacketProcessed => {}
                 // The next frame may be for a socket that takes the place of this one.
                 PollIngressSingleResult::SocketStateChanged => self.refresh_listeners(),
             }
         }
-        BATCH
     }
 
     /// Has each listener notice who has come.
