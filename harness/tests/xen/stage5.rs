@@ -4,6 +4,7 @@
 
 use crate::common::holds;
 use crate::machine::{Ready, until};
+use crate::stage6::in_dom0;
 use harness::domain::Domain;
 use harness::machine::{Disk, Reason, Vif};
 use std::panic::AssertUnwindSafe;
@@ -161,6 +162,16 @@ fn devices_come_and_go_with_real_backends() {
         agent.detach_block(domain.name(), "xvda").unwrap();
         machine.wait_for_times(&mut domain, "vbd 51712: gone", round);
     }
+    // The backend's driver is loaded anew, and goes on with what it finds.
+    agent.attach_block(domain.name(), &disk).unwrap();
+    machine.wait_for_times(&mut domain, "vbd 51712: connected, 16384 sectors", 3);
+    let closed = domain.text().matches("-> Closed").count();
+    let rebind = "cd /sys/bus/xen-backend/drivers/vbd && echo vbd-N-51712 > unbind && echo vbd-N-51712 > bind";
+    in_dom0(&machine, &rebind.replace('N', &domain.id().to_string()));
+    machine.wait_for_times(&mut domain, "vbd 51712: connected, 16384 sectors", 4);
+    assert_eq!(domain.text().matches("-> Closed").count(), closed, "{}", domain.text());
+    agent.detach_block(domain.name(), "xvda").unwrap();
+    machine.wait_for_times(&mut domain, "vbd 51712: gone", 3);
     for round in 1..=2 {
         agent.attach_network(domain.name(), &Vif::default()).unwrap();
         machine.wait_for_times(&mut domain, "vif 0: connected", round);
