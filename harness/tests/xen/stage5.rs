@@ -2,7 +2,7 @@
 //!
 //! The tests share the machine of `machine`, one at a time, and the stage's image, which is built once.
 
-use crate::common::holds;
+use crate::common::{holds, numbers};
 use crate::machine::{Ready, until};
 use crate::stage6::in_dom0;
 use harness::domain::Domain;
@@ -89,6 +89,40 @@ fn grants_are_mapped_copied_revoked_and_used_up() {
             "32759 ended, and then one more: true",
         ],
     );
+}
+
+/// Starts a guest that shares a page with dom0, and maps it.
+fn sharing<'a>(machine: &'a Ready, command_line: &str) -> (Domain<'a>, u32, u64) {
+    let mut domain = machine.start(command_line);
+    machine.wait_for(&mut domain, " for dom0");
+    let reference = numbers(&domain.text(), "reference: ")[0] as u32;
+    let mapping = machine.agent().map_grant(domain.name(), reference).unwrap();
+    assert_eq!(machine.agent().read_grant(mapping, 0, 16).unwrap(), b"shared with dom0");
+    machine.wait_for(&mut domain, "it is mapped");
+    (domain, reference, mapping)
+}
+
+#[test]
+fn a_page_is_ours_again_when_dom0_is_done_with_it_and_not_before() {
+    let machine = ready();
+    let agent = machine.agent();
+    let (mut domain, reference, mapping) = sharing(&machine, "app=share");
+    assert!(domain.listen(machine.within(1.), |_| false).is_err(), "{}", domain.text());
+    assert!(!domain.text().contains("ours again"), "{}", domain.text());
+    agent.write_grant(mapping, 0, b"Written").unwrap();
+    agent.unmap_grant(mapping).unwrap();
+    machine.wait_for(&mut domain, "it is ours again, and begins with 'W'");
+    assert!(agent.map_grant(domain.name(), reference).is_err());
+    domain.power_off(machine.within(60.0)).unwrap();
+
+    let (mut domain, reference, mapping) = sharing(&machine, "app=share patience=200");
+    machine.wait_for(&mut domain, "it is still mapped, and put aside: 1");
+    // What is put aside is nobody else's: it holds what it held.
+    assert_eq!(agent.read_grant(mapping, 0, 16).unwrap(), b"shared with dom0");
+    agent.unmap_grant(mapping).unwrap();
+    machine.wait_for(&mut domain, "nothing is put aside any more");
+    assert!(agent.map_grant(domain.name(), reference).is_err());
+    domain.power_off(machine.within(60.0)).unwrap();
 }
 
 #[test]
