@@ -21,6 +21,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
 
@@ -126,6 +127,17 @@ impl Link {
                 return;
             }
         }
+    }
+}
+
+/// An Ethernet address as Xen and Linux write it.
+pub struct Mac(pub EthernetAddress);
+
+impl fmt::Display for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [first, others @ ..] = self.0.0;
+        write!(f, "{first:02x}")?;
+        others.iter().try_for_each(|byte| write!(f, ":{byte:02x}"))
     }
 }
 

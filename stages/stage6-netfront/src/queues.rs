@@ -49,6 +49,8 @@ pub struct Queues<M = RingPage, S = Granted, B = Ports> {
     turn: usize,
     /// How many frames may still be taken in this round.
     left: usize,
+    /// Answers to what was sent, so far.
+    answers: u64,
     /// A buffer that was used before.
     spare: Vec<u8>,
     counts: Counts,
@@ -58,7 +60,18 @@ impl<M: RingMemory, S: Memory, B: Bell> Queues<M, S, B> {
     /// Of these queues.
     pub fn new(queues: Vec<Queue<M, S, B>>, mtu: usize, offload: Offload) -> Self {
         let counts = Counts::default();
-        Self { queues, mtu, offload, broken: false, full: false, turn: 0, left: ROUND, spare: Vec::new(), counts }
+        Self {
+            queues,
+            mtu,
+            offload,
+            broken: false,
+            full: false,
+            turn: 0,
+            left: ROUND,
+            answers: 0,
+            spare: Vec::new(),
+            counts,
+        }
     }
 
     /// What came and went.
@@ -138,6 +151,24 @@ impl<M: RingMemory, S: Memory, B: Bell> Queues<M, S, B> {
         }
     }
 
+    /// Takes answers to what was sent. Returns how many have come so far, and for how many parts there is none.
+    pub fn reap(&mut self) -> (u64, usize) {
+        let mut broken = false;
+        for queue in &mut self.queues {
+            match tx::reap(&mut queue.tx) {
+                Ok(reaped) => {
+                    self.answers += u64::from(reaped.sent + reaped.failed);
+                    self.counts.failed += u64::from(reaped.failed);
+                }
+                Err(rx::Broken) => broken = true,
+            }
+        }
+        if broken {
+            self.give_up();
+        }
+        (self.answers, self.offered().1)
+    }
+
     /// The backend can't be believed any more.
     fn give_up(&mut self) {
         self.counts.broken += u64::from(!self.broken);
@@ -206,19 +237,10 @@ impl<M: RingMemory, S: Memory, B: Bell> Wire for Queues<M, S, B> {
     }
 
     fn can_send(&mut self) -> bool {
+        self.reap();
         // Which queue it will be is known when the frame is.
         let parts = (self.mtu + SHORTEST).div_ceil(console::types::PAGE_SIZE) as u32;
-        let (mut room, mut broken) = (!self.queues.is_empty(), false);
-        for queue in &mut self.queues {
-            match tx::reap(&mut queue.tx) {
-                Ok(reaped) => self.counts.failed += u64::from(reaped.failed),
-                Err(rx::Broken) => broken = true,
-            }
-            room &= queue.tx.room() >= parts;
-        }
-        if broken {
-            self.give_up();
-        }
+        let room = !self.queues.is_empty() && self.queues.iter().all(|queue| queue.tx.room() >= parts);
         self.full |= !room;
         room && !self.broken
     }

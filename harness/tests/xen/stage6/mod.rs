@@ -4,6 +4,8 @@
 //! forwarded ports end at 10.0.2.15.
 
 mod backend;
+mod names;
+mod peer;
 
 use crate::common::{holds, numbers};
 use crate::machine::Ready;

@@ -12,10 +12,11 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use smoltcp::wire::{
-    ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, EthernetRepr, Ipv4Address,
-    Ipv4Cidr, Ipv4Packet,
+    ArpOperation, EthernetAddress, EthernetFrame, EthernetProtocol, Ipv4Address, Ipv4Cidr, Ipv4Packet,
 };
 use threads::time::{Nanoseconds, after, now};
+
+use super::claim::{Claim, arp};
 
 use crate::checksum::{self, Offload};
 use crate::pages::{Granted, Memory};
@@ -66,17 +67,7 @@ impl Introduced {
         }
         self.known.try_reserve(1).ok()?;
         self.known.push((address, mac, after(WHILE)));
-        let said = ArpRepr::EthernetIpv4 {
-            operation: ArpOperation::Reply,
-            source_hardware_addr: mac,
-            source_protocol_addr: address,
-            target_hardware_addr: ethernet.dst_addr(),
-            target_protocol_addr: own.address(),
-        };
-        let header = EthernetRepr { src_addr: mac, dst_addr: ethernet.dst_addr(), ethertype: EthernetProtocol::Arp };
-        let mut bytes = alloc::vec![0; header.buffer_len() + said.buffer_len()];
-        header.emit(&mut EthernetFrame::new_unchecked(&mut bytes));
-        said.emit(&mut ArpPacket::new_unchecked(&mut bytes[header.buffer_len()..]));
+        let bytes = arp(ArpOperation::Reply, (mac, address), (ethernet.dst_addr(), own.address()));
         Some(Frame { bytes, checksum: Checksum::Valid })
     }
 }
@@ -86,6 +77,9 @@ pub(crate) struct Gate<'a, M = RingPage, S = Granted, B = Ports> {
     pub queues: &'a mut Queues<M, S, B>,
     pub full: Vec<u16>,
     pub introduced: &'a mut Introduced,
+    pub claim: &'a mut Claim,
+    /// Our addresses.
+    pub mac: EthernetAddress,
     pub own: Option<Ipv4Cidr>,
 }
 
@@ -104,6 +98,7 @@ impl<M: RingMemory, S: Memory, B: Bell> Wire for Gate<'_, M, S, B> {
                 return Some(held);
             }
             let frame = self.queues.receive()?;
+            self.claim.look(&frame.bytes, self.mac);
             let first = if self.full.is_empty() { None } else { checksum::first_packet(&frame.bytes) };
             if first.is_some_and(|port| self.full.contains(&port)) {
                 self.queues.turn_away();

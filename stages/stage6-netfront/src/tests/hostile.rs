@@ -8,6 +8,7 @@ use std::vec::Vec;
 
 use super::{Ring, pair};
 use crate::checksum::Offload;
+use crate::net::claim::Claim;
 use crate::net::gate::{Gate, Introduced};
 use crate::pages::{Memory, Pool};
 use crate::phy::{self, Wire};
@@ -16,6 +17,7 @@ use crate::queues::Queues;
 use crate::rx::{self, Broken, Received, RxHalf};
 use crate::shared_ring::RingMemory;
 use crate::tx::{self, Transmitter, TxHalf};
+use smoltcp::wire::EthernetAddress;
 use xenbus::grants::GrantRef;
 
 #[test]
@@ -151,8 +153,9 @@ fn no_backend_keeps_its_frontend_busy_for_ever() {
         let (mut queues, looks) = interface(answer, FIRST_PACKET);
         for round in 1..=1000 {
             looks.set(0);
-            let (full, mut introduced) = (Vec::from([7]), Introduced::default());
-            let mut gate = Gate { queues: &mut queues, full, introduced: &mut introduced, own: None };
+            let (full, mut introduced, mut claim) = (Vec::from([7]), Introduced::default(), Claim::default());
+            let (introduced, claim, mac) = (&mut introduced, &mut claim, EthernetAddress([2; 6]));
+            let mut gate = Gate { queues: &mut queues, full, introduced, claim, mac, own: None };
             assert_eq!(phy::receive(&mut gate), None, "{what}");
             let settled = queues.settle();
             assert!(settled.more && !queues.is_broken(), "{what}");
