@@ -2,8 +2,9 @@
 //!
 //! The tests share the machine of `machine`, one at a time, and the stage's image, which is built once.
 
-use crate::common::holds;
+use crate::common::{holds, numbers};
 use crate::machine::{Ready, until};
+use crate::stage6::in_dom0;
 use harness::domain::Domain;
 use harness::machine::{Disk, Reason, Vif};
 use std::panic::AssertUnwindSafe;
@@ -90,6 +91,40 @@ fn grants_are_mapped_copied_revoked_and_used_up() {
     );
 }
 
+/// Starts a guest that shares a page with dom0, and maps it.
+fn sharing<'a>(machine: &'a Ready, command_line: &str) -> (Domain<'a>, u32, u64) {
+    let mut domain = machine.start(command_line);
+    machine.wait_for(&mut domain, " for dom0");
+    let reference = numbers(&domain.text(), "reference: ")[0] as u32;
+    let mapping = machine.agent().map_grant(domain.name(), reference).unwrap();
+    assert_eq!(machine.agent().read_grant(mapping, 0, 16).unwrap(), b"shared with dom0");
+    machine.wait_for(&mut domain, "it is mapped");
+    (domain, reference, mapping)
+}
+
+#[test]
+fn a_page_is_ours_again_when_dom0_is_done_with_it_and_not_before() {
+    let machine = ready();
+    let agent = machine.agent();
+    let (mut domain, reference, mapping) = sharing(&machine, "app=share");
+    assert!(domain.listen(machine.within(1.), |_| false).is_err(), "{}", domain.text());
+    assert!(!domain.text().contains("ours again"), "{}", domain.text());
+    agent.write_grant(mapping, 0, b"Written").unwrap();
+    agent.unmap_grant(mapping).unwrap();
+    machine.wait_for(&mut domain, "it is ours again, and begins with 'W'");
+    assert!(agent.map_grant(domain.name(), reference).is_err());
+    domain.power_off(machine.within(60.0)).unwrap();
+
+    let (mut domain, reference, mapping) = sharing(&machine, "app=share patience=200");
+    machine.wait_for(&mut domain, "it is still mapped, and put aside: 1");
+    // What is put aside is nobody else's: it holds what it held.
+    assert_eq!(agent.read_grant(mapping, 0, 16).unwrap(), b"shared with dom0");
+    agent.unmap_grant(mapping).unwrap();
+    machine.wait_for(&mut domain, "nothing is put aside any more");
+    assert!(agent.map_grant(domain.name(), reference).is_err());
+    domain.power_off(machine.within(60.0)).unwrap();
+}
+
 #[test]
 fn shutdown_and_reboot_are_obeyed_and_acknowledged() {
     let machine = ready();
@@ -161,6 +196,16 @@ fn devices_come_and_go_with_real_backends() {
         agent.detach_block(domain.name(), "xvda").unwrap();
         machine.wait_for_times(&mut domain, "vbd 51712: gone", round);
     }
+    // The backend's driver is loaded anew, and goes on with what it finds.
+    agent.attach_block(domain.name(), &disk).unwrap();
+    machine.wait_for_times(&mut domain, "vbd 51712: connected, 16384 sectors", 3);
+    let closed = domain.text().matches("-> Closed").count();
+    let rebind = "cd /sys/bus/xen-backend/drivers/vbd && echo vbd-N-51712 > unbind && echo vbd-N-51712 > bind";
+    in_dom0(&machine, &rebind.replace('N', &domain.id().to_string()));
+    machine.wait_for_times(&mut domain, "vbd 51712: connected, 16384 sectors", 4);
+    assert_eq!(domain.text().matches("-> Closed").count(), closed, "{}", domain.text());
+    agent.detach_block(domain.name(), "xvda").unwrap();
+    machine.wait_for_times(&mut domain, "vbd 51712: gone", 3);
     for round in 1..=2 {
         agent.attach_network(domain.name(), &Vif::default()).unwrap();
         machine.wait_for_times(&mut domain, "vif 0: connected", round);

@@ -8,7 +8,7 @@ use memory::frames;
 
 use crate::foreign::{End, Mapping, copy};
 use crate::grant_entry::Access;
-use crate::grants::{self, SharedPage};
+use crate::grants::{Grant, SharedPage};
 use crate::store::Store;
 
 /// The last one wakes dom0.
@@ -32,8 +32,8 @@ fn while_it_works<T, E>(bencher: &mut Bencher, mut work: impl FnMut() -> Result<
 fn grant_end(bencher: &mut Bencher) {
     let (Some(domain), Ok(page)) = (own(), frames::allocate_zeroed(1)) else { return };
     // SAFETY: the page is nobody's, and outlives the grant: `end` refuses nothing that is not mapped.
-    let grant = || unsafe { grants::grant(domain, page.first(), Access::ReadWrite) };
-    while_it_works(bencher, || grant().map_err(drop).and_then(|reference| grants::end(reference).map_err(drop)));
+    let grant = || unsafe { Grant::new(domain, page.first(), Access::ReadWrite) };
+    while_it_works(bencher, || grant().map_err(drop).and_then(|grant| grant.end().map_err(drop)));
 }
 
 /// A granted page made part of this guest's memory, and taken out of it.

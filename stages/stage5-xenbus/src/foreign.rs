@@ -3,10 +3,16 @@
 //! Follows `GNTTABOP_map_grant_ref`, `unmap_grant_ref` and `copy` in Xen's `public/grant_table.h`. Xen fills the page table entry
 //! itself, and only Xen may make it empty again; so the addresses come from an [`Area`] whose tables are there already.
 //!
+//! To end a mapping takes no memory: it may be done because there is none left.
+//!
 //! Invariant: a mapping is whole, or there is none. Its memory changes at any moment, as it is another domain's.
 
 use alloc::vec::Vec;
+use core::array;
+use core::mem::ManuallyDrop;
+use core::time::Duration;
 
+use console::Errno;
 use console::types::{Domid, PAGE_SIZE, Pfn};
 use memory::area::Area;
 use memory::entry::Access as PageAccess;
@@ -42,10 +48,20 @@ struct UnmapOperation {
     status: i16,
 }
 
+/// Operations that Xen gets at a time: few enough to stand on a thread's stack, as what is unmapped must need no memory.
+const BATCH: usize = 32;
+
 /// Frames of another domain, mapped at adjacent pages until this is dropped.
 pub struct Mapping {
-    area: Area,
-    handles: Vec<u32>,
+    area: ManuallyDrop<Area>,
+    mapped: Vec<Mapped>,
+}
+
+/// A page of the area, and what Xen calls what is mapped there.
+#[derive(Clone, Copy)]
+struct Mapped {
+    address: u64,
+    handle: u32,
 }
 
 impl Mapping {
@@ -58,27 +74,28 @@ impl Mapping {
         const HOST_MAP: u32 = 2;
         const READ_ONLY: u32 = 4;
         let flags = if access == Access::ReadOnly { HOST_MAP | READ_ONLY } else { HOST_MAP };
-        let area = prepare(references.len())?;
-        let page = |index: usize| area.range().start + (index * PAGE_SIZE) as u64;
-        let mut operations: Vec<MapOperation> = references
-            .iter()
-            .enumerate()
-            .map(|(index, reference)| {
-                let (address, reference) = (page(index), reference.0);
+        let mut mapped = Vec::new();
+        mapped.try_reserve_exact(references.len()).map_err(|_| GrantError::OutOfMemory)?;
+        let area = ManuallyDrop::new(prepare(references.len())?);
+        let mut mapping = Self { area, mapped }; // from here on, dropping it unmaps what is mapped
+        let mut address = mapping.area.range().start;
+        for references in references.chunks(BATCH) {
+            let mut operations: [MapOperation; BATCH] = array::from_fn(|index| {
+                let reference = references.get(index).map_or(0, |reference| reference.0);
+                let address = address + (index * PAGE_SIZE) as u64;
                 MapOperation { address, flags, reference, domain: domain.0, status: -1, handle: 0, bus_address: 0 }
-            })
-            .collect();
-        // SAFETY: laid out as Xen's; the addresses are the area's, where nothing is mapped.
-        unsafe { operate(MAP, &mut operations) }.map_err(GrantError::Xen)?;
-        let refused = operations.iter().map(|operation| operation.status).find(|status| *status != 0);
-        let mapped = operations.iter().filter(|operation| operation.status == 0);
-        match refused {
-            None => Ok(Self { handles: mapped.map(|operation| operation.handle).collect(), area }),
-            Some(status) => {
-                unmap(mapped.map(|operation| (operation.address, operation.handle)));
-                Err(GrantError::Refused(status))
-            }
+            });
+            let operations = &mut operations[..references.len()];
+            // SAFETY: laid out as Xen's; the addresses are the area's, where nothing is mapped.
+            let done = carry_out(operations, |operations| unsafe { operate(MAP, operations) });
+            let works = operations.iter().filter(|operation| operation.status == 0);
+            mapping
+                .mapped
+                .extend(works.map(|operation| Mapped { address: operation.address, handle: operation.handle }));
+            done?;
+            address += (references.len() * PAGE_SIZE) as u64;
         }
+        Ok(mapping)
     }
     // ANCHOR_END: map
 
@@ -89,16 +106,83 @@ impl Mapping {
 
     /// How many pages are mapped.
     pub fn pages(&self) -> usize {
-        self.handles.len()
+        self.mapped.len()
     }
 }
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        let start = self.area.range().start;
-        let pages = self.handles.iter().enumerate();
-        unmap(pages.map(|(index, handle)| (start + (index * PAGE_SIZE) as u64, *handle)));
+        let mut result = Ok(());
+        for mapped in self.mapped.chunks(BATCH) {
+            let mut operations: [UnmapOperation; BATCH] = array::from_fn(|index| {
+                let Mapped { address, handle } = mapped[index.min(mapped.len() - 1)];
+                UnmapOperation { address, bus_address: 0, handle, status: -1 }
+            });
+            // SAFETY: laid out as Xen's; nobody uses these addresses any more.
+            let unmap = |operations: &mut [UnmapOperation]| unsafe { operate(UNMAP, operations) };
+            result = result.and(carry_out(&mut operations[..mapped.len()], unmap));
+        }
+        match result {
+            // SAFETY: this is the one drop, and the area isn't used behind it.
+            Ok(()) => unsafe { ManuallyDrop::drop(&mut self.area) },
+            // Somebody's frame is still there: nothing else may ever be.
+            Err(error) => log::error!("{} pages stay mapped: {error}", self.mapped.len()),
+        }
     }
+}
+
+/// An operation that Xen says the outcome of: a status of `GNTST_*`.
+trait Operation {
+    fn status(&self) -> i16;
+}
+
+impl Operation for MapOperation {
+    fn status(&self) -> i16 {
+        self.status
+    }
+}
+
+impl Operation for UnmapOperation {
+    fn status(&self) -> i16 {
+        self.status
+    }
+}
+
+impl Operation for CopyOperation {
+    fn status(&self) -> i16 {
+        self.status
+    }
+}
+
+/// Has Xen carry out operations. One that it can't do now, as it has to get the frame from somewhere first, is tried again.
+///
+/// # Errors
+/// The first that failed; the others were carried out, or failed, too.
+fn carry_out<O: Operation>(
+    operations: &mut [O],
+    mut operate: impl FnMut(&mut [O]) -> Result<(), Errno>,
+) -> Result<(), GrantError> {
+    const NOT_NOW: i16 = -12; // GNTST_eagain
+    const ATTEMPTS: u32 = 10; // a second in all
+    operate(operations).map_err(GrantError::Xen)?;
+    for operation in operations.chunks_mut(1) {
+        for attempt in 0..ATTEMPTS {
+            if operation[0].status() != NOT_NOW {
+                break;
+            }
+            pause(Duration::from_millis(1 << attempt));
+            operate(operation).map_err(GrantError::Xen)?;
+        }
+    }
+    let refused = operations.iter().map(Operation::status).find(|status| *status != 0);
+    refused.map_or(Ok(()), |status| Err(GrantError::Refused(status)))
+}
+
+fn pause(time: Duration) {
+    #[cfg(not(test))]
+    threads::thread::sleep(time);
+    #[cfg(test)]
+    let _ = time;
 }
 
 /// An area in which nothing is mapped, but for which there are page tables.
@@ -112,15 +196,6 @@ fn prepare(pages: usize) -> Result<Area, GrantError> {
     }
     area.unmap(0, pages).map_err(|_| GrantError::OutOfMemory)?;
     Ok(area)
-}
-
-fn unmap(mappings: impl Iterator<Item = (u64, u32)>) {
-    let operation = |(address, handle)| UnmapOperation { address, bus_address: 0, handle, status: 0 };
-    let mut operations: Vec<UnmapOperation> = mappings.map(operation).collect();
-    // SAFETY: laid out as Xen's; nobody uses these addresses any more.
-    let done = unsafe { operate(UNMAP, &mut operations) };
-    let all = operations.iter().all(|operation| operation.status == 0);
-    assert!(done.is_ok() && all, "Xen refused to unmap a grant: {done:?}");
 }
 
 /// One end of a copy: bytes from `offset` on, within one page.
@@ -172,12 +247,52 @@ pub unsafe fn copy(source: (End, u16), target: (End, u16), length: u16) -> Resul
     let (target, target_flag) = place(target, TARGET_GRANTED)?;
     let mut operations = [CopyOperation { source, target, length, flags: source_flag | target_flag, status: -1 }];
     // SAFETY: laid out as Xen's; what is written is the caller's promise.
-    unsafe { operate(COPY, &mut operations) }.map_err(GrantError::Xen)?;
-    match operations[0].status {
-        0 => Ok(()),
-        status => Err(GrantError::Refused(status)),
-    }
+    carry_out(&mut operations, |operations| unsafe { operate(COPY, operations) })
 }
 
 const _: () = assert!(size_of::<MapOperation>() == 32 && size_of::<UnmapOperation>() == 24);
 const _: () = assert!(size_of::<CopyOperation>() == 40);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec;
+
+    struct Counted {
+        /// How often Xen says that it can't now.
+        refusals: u32,
+        then: i16,
+        status: i16,
+        tries: u32,
+    }
+
+    impl Operation for Counted {
+        fn status(&self) -> i16 {
+            self.status
+        }
+    }
+
+    fn xen(operations: &mut [Counted]) -> Result<(), Errno> {
+        for one in operations {
+            one.status = if one.tries < one.refusals { -12 } else { one.then };
+            one.tries += 1;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_can_not_be_done_now_is_tried_again_and_nothing_else() {
+        let one = |refusals, then| Counted { refusals, then, status: -1, tries: 0 };
+        let mut operations = vec![one(0, 0), one(3, 0), one(0, 0), one(1, 0)];
+        assert_eq!(carry_out(&mut operations, xen), Ok(()));
+        assert!(operations.iter().all(|one| one.tries == one.refusals + 1));
+
+        let mut operations = vec![one(2, -3), one(0, -9), one(1, 0)];
+        assert_eq!(carry_out(&mut operations, xen), Err(GrantError::Refused(-3)));
+        assert_eq!(operations.iter().map(|one| one.tries).collect::<Vec<_>>(), [3, 1, 2]);
+
+        // For ever is too long.
+        assert_eq!(carry_out(&mut [one(u32::MAX, 0)], xen), Err(GrantError::Refused(-12)));
+        assert_eq!(carry_out(&mut [one(0, 0)], |_| Err(Errno::EINVAL)), Err(GrantError::Xen(Errno::EINVAL)));
+    }
+}

@@ -4,6 +4,10 @@
 //! the path of its backend's folder in it. The toolstack makes both, at boot or by `xl block-attach`, and removes them when the two
 //! halves have said `Closed` to one another. One thread follows all of it; a driver only has to know its own kind.
 //!
+//! Events say that something has changed, and not how often. A guest that was paused, or only busy, may find a device with another
+//! backend behind the same path, or the same backend at its beginning again. So what is believed is what is found, compared
+//! with what was left: nobody but the toolstack sets our own state to Initialising.
+//!
 //! Invariant: a driver is asked to do one thing at a time, and what it published is released before its device is forgotten.
 
 use alloc::boxed::Box;
@@ -170,7 +174,10 @@ struct Known {
     state: State,
     backend: State,
     watch: Watch,
+    /// What has to be told with the next state.
     details: Details,
+    /// The names of what was told before.
+    published: Vec<String>,
 }
 
 /// Starts the thread that follows the devices. [`boot`](crate::boot) does; the second call does nothing.
@@ -196,7 +203,8 @@ fn follow(mailbox: &Arc<Mailbox>) {
     };
     while let Ok(event) = mailbox.take(None) {
         let mut known = DEVICES.lock();
-        if event.token == devices.token() || event.token == REGISTERED {
+        let anew = known.iter().any(|known| known.watch.token() == event.token && known.was_made_anew());
+        if anew || event.token == devices.token() || event.token == REGISTERED {
             look_around(&mut known, mailbox);
         }
         for device in known.iter_mut().filter(|known| known.watch.token() == event.token) {
@@ -218,11 +226,12 @@ fn look_around(known: &mut Vec<Known>, mailbox: &Arc<Mailbox>) {
         })
         .collect();
     known.retain_mut(|known| {
-        let stays = present.iter().any(|(kind, name)| kind.name == known.device.kind && *name == known.device.name);
+        let there = present.iter().any(|(kind, name)| kind.name == known.device.kind && *name == known.device.name);
+        let stays = there && !known.was_made_anew();
         if !stays {
             known.forget();
         }
-        stays && !known.was_replaced()
+        stays
     });
     for (kind, name) in present {
         if known.iter().any(|known| known.device.kind == kind.name && known.device.name == name) {
@@ -249,18 +258,28 @@ impl Known {
         let device = Device { kind: kind.name, name: name.to_string(), path, backend, backend_domain };
         let driver = (kind.make)(&device);
         log::debug!("{} {name}: found, {state}", kind.name);
-        let details = Details::new();
-        Ok(Self { device, style: kind.style, driver, state, backend: State::Unknown, watch, details })
+        let (style, backend, details, published) = (kind.style, State::Unknown, Details::new(), Vec::new());
+        Ok(Self { device, style, driver, state, backend, watch, details, published })
     }
 
-    /// Whether the toolstack has made the device anew under the same name.
-    fn was_replaced(&self) -> bool {
-        let read = |key: &str| Store::shared().read(&format!("{}/{key}", self.device.path)).unwrap_or_default();
-        let fresh = self.state == State::Closed && State::parse(&read("state")) == State::Initialising;
-        fresh || (self.state == State::Closed && read("backend") != self.device.backend.as_bytes())
+    // ANCHOR: made_anew
+    /// Whether the toolstack has made another device under the same name.
+    fn was_made_anew(&self) -> bool {
+        let read = |key: &str| Store::shared().read(&format!("{}/{key}", self.device.path));
+        let begins = read("state").is_ok_and(|state| State::parse(&state) == State::Initialising);
+        let moved = read("backend").is_ok_and(|backend| backend != self.device.backend.as_bytes());
+        moved || (begins && self.state != State::Initialising)
     }
 
-    /// Its folder is gone.
+    /// Whether the backend has another driver, which begins and has not seen yet that we are connected. It goes on with the rings
+    /// that it finds in our folder, where the first one stopped: to take them back now would be to pull them from under it.
+    fn finds_us_connected(&self, before: State) -> bool {
+        let begins = matches!(self.backend, State::Initialising | State::InitWait);
+        begins && before.number() > State::InitWait.number() && self.state == State::Connected
+    }
+    // ANCHOR_END: made_anew
+
+    /// Its folder is gone, or another device's.
     fn forget(&mut self) {
         if !matches!(self.state, State::Initialising | State::Closed) {
             self.driver.release();
@@ -271,7 +290,10 @@ impl Known {
     // ANCHOR: follow_backend
     fn follow_backend(&mut self) {
         let value = Store::shared().read(&format!("{}/state", self.device.backend)).unwrap_or_default();
-        self.backend = State::parse(&value);
+        let before = core::mem::replace(&mut self.backend, State::parse(&value));
+        if self.finds_us_connected(before) {
+            return;
+        }
         loop {
             let own = self.state;
             let step = state::step(own, self.backend, self.style);
@@ -319,14 +341,25 @@ impl Frontend for Known {
     fn tell(&mut self, state: State) -> Result<(), DeviceError> {
         let path = &self.device.path;
         Store::shared().transaction(|store| {
-            // A folder that was removed must not come back because of us.
-            store.read(&format!("{path}/state"))?;
+            // A folder that was removed must not come back because of us, and in another device's we have nothing to say.
+            let found = State::parse(&store.read(&format!("{path}/state"))?);
+            if found == State::Initialising && self.state != State::Initialising {
+                return Err(StoreError::Refused(Refusal::NotFound));
+            }
+            for key in stale(&self.published, &self.details) {
+                match store.remove(&format!("{path}/{key}")) {
+                    Ok(()) | Err(StoreError::Refused(Refusal::NotFound)) => {}
+                    Err(error) => return Err(error),
+                }
+            }
             for (key, value) in &self.details {
                 store.write(&format!("{path}/{key}"), value.as_bytes())?;
             }
             store.write(&format!("{path}/state"), state.number().to_string().as_bytes())
         })?;
-        self.details.clear();
+        if !self.details.is_empty() {
+            self.published = self.details.drain(..).map(|(key, _)| key).collect();
+        }
         Ok(())
     }
     // ANCHOR_END: tell
@@ -337,4 +370,17 @@ impl Frontend for Known {
         // Where Linux's frontends write, too; whether it works changes nothing.
         let _ = Store::shared().write(&format!("error/{path}/error"), error.to_string().as_bytes());
     }
+}
+
+/// What was told a backend and must not be found by the next one, as it isn't told again: folders, where nothing is left in them.
+pub(crate) fn stale<'a>(before: &'a [String], details: &Details) -> Vec<&'a str> {
+    if details.is_empty() {
+        return Vec::new(); // they stand until there are others
+    }
+    let told = |key: &str| details.iter().any(|(told, _)| told == key);
+    let used =
+        |folder: &str| details.iter().any(|(told, _)| told.split_once('/').is_some_and(|(first, _)| first == folder));
+    let gone = before.iter().filter(|key| !told(key));
+    gone.map(|key| key.split_once('/').map(|(folder, _)| folder).filter(|folder| !used(folder)).unwrap_or(key))
+        .collect()
 }

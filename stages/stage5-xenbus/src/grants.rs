@@ -6,7 +6,7 @@
 //! A [`SharedPage`] is the safe way: it owns its page, and the page isn't free again before nobody can reach it. If the other
 //! domain still has it mapped when it is dropped, it is put aside and tried again later.
 //!
-//! Invariant: a reference is free only while its entry is void.
+//! Invariants: a reference is free only while its entry is void; each that is not has one [`Grant`], which is used up by ending it.
 
 use core::fmt;
 use core::ops::Range;
@@ -22,7 +22,7 @@ use memory::frames::{self, FrameRun};
 use memory::translate::pfn_to_mfn;
 use threads::time::{Nanoseconds, now};
 
-use crate::grant_entry::{self, Access, Busy, Entry, FreeList};
+use crate::grant_entry::{self, Access, Entry, FreeList};
 use crate::grant_hypercall as hypercall;
 
 /// Entries in a frame of the table.
@@ -108,51 +108,64 @@ pub fn statistics() -> Statistics {
     })
 }
 
-/// Lets a domain reach one of our frames.
-///
-/// # Errors
-/// If there is no reference left, or the frame can't be named.
-///
-/// # Safety
-/// Until [`end`] has taken the grant back, the domain may read the frame at any moment, and write it if `access` says so: it must
-/// be memory that Rust code treats accordingly.
-pub unsafe fn grant(domain: Domid, frame: Pfn, access: Access) -> Result<GrantRef, GrantError> {
-    let mfn = pfn_to_mfn(frame).ok_or(GrantError::OutOfMemory)?;
-    let mut guard = TABLE.lock();
-    let table = guard.as_mut().ok_or(GrantError::OutOfMemory)?;
-    let reference = grant_entry::allocate(table).map_err(|_| GrantError::NoReferences)?;
-    assert!(reference < table.frames * ENTRIES, "the grant table has no reference {reference}");
-    match grant_entry::grant(&table.entry(reference), domain, mfn, access) {
-        Ok(()) => {
-            table.used += 1;
-            Ok(GrantRef(reference))
-        }
-        Err(error) => {
-            grant_entry::release(table, reference);
-            Err(GrantError::FrameTooHigh(error.0))
+/// A frame that another domain may reach, and the right to end that. Whoever drops it leaves the frame granted for ever.
+#[derive(PartialEq, Eq, Debug)]
+#[must_use = "the frame stays granted unless this is ended"]
+pub struct Grant(GrantRef);
+
+impl Grant {
+    /// Lets a domain reach one of our frames.
+    ///
+    /// # Errors
+    /// If there is no reference left, or the frame can't be named.
+    ///
+    /// # Safety
+    /// Until [`end`](Self::end) has taken the grant back, the domain may read the frame at any moment, and write it if `access` says so:
+    /// it must be memory that Rust code treats accordingly.
+    pub unsafe fn new(domain: Domid, frame: Pfn, access: Access) -> Result<Self, GrantError> {
+        let mfn = pfn_to_mfn(frame).ok_or(GrantError::OutOfMemory)?;
+        let mut guard = TABLE.lock();
+        let table = guard.as_mut().ok_or(GrantError::OutOfMemory)?;
+        let reference = grant_entry::allocate(table).map_err(|_| GrantError::NoReferences)?;
+        assert!(reference < table.frames * ENTRIES, "the grant table has no reference {reference}");
+        match grant_entry::grant(&table.entry(reference), domain, mfn, access) {
+            Ok(()) => {
+                table.used += 1;
+                Ok(Self(GrantRef(reference)))
+            }
+            Err(error) => {
+                grant_entry::release(table, reference);
+                Err(GrantError::FrameTooHigh(error.0))
+            }
         }
     }
-}
 
-/// Takes a grant back, and frees its reference.
-///
-/// # Errors
-/// [`Busy`] while the other domain has the frame mapped: the grant stays.
-pub fn end(reference: GrantRef) -> Result<(), Busy> {
-    let mut guard = TABLE.lock();
-    let table = guard.as_mut().ok_or(Busy)?;
-    assert!(reference.0 < table.frames * ENTRIES, "the grant table has no reference {}", reference.0);
-    grant_entry::end(&table.entry(reference.0))?;
-    grant_entry::release(table, reference.0);
-    table.used -= 1;
-    Ok(())
-}
+    /// What the other domain has to be told.
+    pub fn reference(&self) -> GrantRef {
+        self.0
+    }
 
-/// Whether another domain has the frame of this grant mapped at this moment.
-pub fn is_mapped(reference: GrantRef) -> bool {
-    let guard = TABLE.lock();
-    let table = guard.as_ref().filter(|table| reference.0 < table.frames * ENTRIES);
-    table.is_some_and(|table| table.entry(reference.0).flags() & (grant_entry::READING | grant_entry::WRITING) != 0)
+    /// Takes the grant back, and frees its reference.
+    ///
+    /// # Errors
+    /// The grant, while the other domain has the frame mapped.
+    pub fn end(self) -> Result<(), Self> {
+        let mut guard = TABLE.lock();
+        let Some(table) = guard.as_mut() else { return Err(self) };
+        if grant_entry::end(&table.entry(self.0.0)).is_err() {
+            return Err(self);
+        }
+        grant_entry::release(table, self.0.0);
+        table.used -= 1;
+        Ok(())
+    }
+
+    /// Whether another domain has the frame mapped at this moment.
+    pub fn is_mapped(&self) -> bool {
+        let guard = TABLE.lock();
+        let flags = guard.as_ref().map_or(0, |table| table.entry(self.0.0).flags());
+        flags & (grant_entry::READING | grant_entry::WRITING) != 0
+    }
 }
 
 /// Tries again to take back what was mapped when it was dropped. Returns how much still is.
@@ -266,7 +279,7 @@ unsafe fn store_word(place: *mut u8, word: u64) {
 pub struct SharedPage {
     reference: GrantRef,
     /// Taken when the grant has ended.
-    page: Option<FrameRun>,
+    shared: Option<(Grant, FrameRun)>,
 }
 
 impl SharedPage {
@@ -278,8 +291,8 @@ impl SharedPage {
         retry_deferred();
         let page = frames::allocate_zeroed(1).map_err(|_| GrantError::OutOfMemory)?;
         // SAFETY: the page is reached through this value's methods alone, which know that it changes.
-        let reference = unsafe { grant(domain, page.first(), access) }?;
-        Ok(Self { reference, page: Some(page) })
+        let grant = unsafe { Grant::new(domain, page.first(), access) }?;
+        Ok(Self { reference: grant.reference(), shared: Some((grant, page)) })
     }
 
     /// What the other domain has to be told.
@@ -289,12 +302,12 @@ impl SharedPage {
 
     /// The page, to be accessed by volatile or atomic operations, as it may change at any moment.
     pub fn address(&self) -> *mut u8 {
-        self.page.as_ref().map_or(core::ptr::null_mut(), FrameRun::address)
+        self.shared.as_ref().map_or(core::ptr::null_mut(), |(_, page)| page.address())
     }
 
     /// Whether another domain has it mapped at this moment.
     pub fn is_mapped(&self) -> bool {
-        is_mapped(self.reference)
+        self.shared.as_ref().is_some_and(|(grant, _)| grant.is_mapped())
     }
 
     /// Copies bytes into the page.
@@ -339,10 +352,14 @@ impl SharedPage {
     /// # Errors
     /// While the other domain has it mapped: then all is as it was.
     pub fn revoke(mut self) -> Result<FrameRun, Self> {
-        if end(self.reference).is_err() {
-            return Err(self);
+        let Some((grant, page)) = self.shared.take() else { return Err(self) };
+        match grant.end() {
+            Ok(()) => Ok(page),
+            Err(grant) => {
+                self.shared = Some((grant, page));
+                Err(self)
+            }
         }
-        self.page.take().ok_or(self)
     }
 
     /// Takes the page back, and waits until the deadline for the other domain to unmap it.
@@ -364,12 +381,10 @@ impl SharedPage {
 // ANCHOR: drop
 impl Drop for SharedPage {
     fn drop(&mut self) {
-        let Some(page) = self.page.take() else { return };
-        if end(self.reference).is_ok() {
-            return; // and the page is free again
-        }
+        let Some((grant, page)) = self.shared.take() else { return };
+        let Err(grant) = grant.end() else { return }; // and the page is free again
         // The other domain could still write into it: nobody else may have it until that is over.
-        let aside = Self { reference: self.reference, page: Some(page) };
+        let aside = Self { reference: self.reference, shared: Some((grant, page)) };
         let mut guard = TABLE.lock();
         let deferred = guard.as_mut().map(|table| &mut table.deferred);
         match deferred.and_then(|deferred| deferred.try_reserve(1).ok().map(|()| deferred)) {

@@ -5,7 +5,7 @@
 //!
 //! - [`shared_ring`]: a ring that two domains share; [`netif`]: what stands in a network interface's two;
 //! - [`rx`] and [`tx`]: frames that come and go; [`pages`]: where they lie meanwhile;
-//! - [`queue`]: a pair of rings with its event channels; [`link`]: an interface as it comes and goes; [`signal`]: how it wakes a thread;
+//! - [`queue`]: a pair of rings with its event channels; [`queues`]: all of an interface's; [`link`]: an interface as it comes and goes; [`signal`]: how it wakes a thread;
 //! - [`phy`]: the interface as smoltcp sees it; [`checksum`]: what need not be computed twice;
 //! - [`net`]: connections, datagrams and names, for threads and tasks.
 //!
@@ -25,6 +25,7 @@ pub mod netif;
 pub mod pages;
 pub mod phy;
 pub mod queue;
+pub mod queues;
 pub mod random;
 pub mod rx;
 pub mod shared_ring;

@@ -21,16 +21,23 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use core::time::Duration;
 
 use smoltcp::wire::EthernetAddress;
-use threads::sync::Mutex;
+use threads::sync::{Mutex, MutexGuard};
+use threads::thread;
+use threads::time::{after, now};
 use xenbus::frontend::{Details, Device, DeviceError, Driver};
 use xenbus::protocol::StoreError;
 use xenbus::store::Store;
 
 use crate::checksum::Offload;
-use crate::queue::{Offer, Queue, Queues};
+use crate::queue::{Offer, Queue};
+use crate::queues::Queues;
 use crate::signal::Signal;
+use crate::statistics::Counts;
 
 /// The MTU where nobody says another.
 const MTU: usize = 1500;
@@ -39,11 +46,16 @@ const MTU_MAX: usize = 9216;
 /// The most queues: each takes memory.
 const QUEUES_MAX: u64 = 4;
 
+/// How long those who wait for a lock may take to have it, between two rounds of work.
+const MOMENT: Duration = Duration::from_millis(10);
+
 /// An interface.
 pub struct Link {
     name: String,
     signal: Signal,
     state: Mutex<State>,
+    /// Those who wait for a lock that the work for this interface is done under.
+    waiting: AtomicUsize,
 }
 
 /// How an interface is at this moment.
@@ -57,12 +69,29 @@ pub struct State {
     pub generation: u32,
     /// Its address.
     pub address: Option<EthernetAddress>,
+    /// What came and went by queues that are no more.
+    past: Counts,
+}
+
+impl State {
+    /// What has come and gone so far, by all queues there were.
+    pub fn counts(&self) -> Counts {
+        self.past + self.queues.as_ref().map(Queues::counts).unwrap_or_default()
+    }
+
+    /// Ends the connection, and returns what the backend could reach, which is given back when it is dropped. Its counts stay.
+    pub fn disconnect(&mut self) -> Option<Queues> {
+        self.past = self.counts();
+        self.up = false;
+        self.queues.take()
+    }
 }
 
 impl Link {
     /// An interface that nobody is connected to.
     pub fn new(name: &str) -> Self {
-        Self { name: String::from(name), signal: Signal::new(), state: Mutex::new(State::default()) }
+        let (name, state) = (String::from(name), Mutex::new(State::default()));
+        Self { name, signal: Signal::new(), state, waiting: AtomicUsize::new(0) }
     }
 
     /// Its number among the interfaces.
@@ -79,6 +108,37 @@ impl Link {
     pub fn state(&self) -> &Mutex<State> {
         &self.state
     }
+
+    /// Takes a lock that the work for this interface is done under.
+    pub(crate) fn wait_for<L>(&self, lock: impl FnOnce() -> L) -> L {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let lock = lock();
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        lock
+    }
+
+    /// Lets those who wait for a lock have it, who were woken when it was given back. Between two rounds of work it is free for so
+    /// short a moment that nobody would ever get it on another vCPU, as long as frames come faster than they can be taken.
+    pub(crate) fn let_others(&self) {
+        let limit = after(MOMENT);
+        loop {
+            thread::yield_now();
+            if self.waiting.load(Ordering::Relaxed) == 0 || now() >= limit {
+                return;
+            }
+        }
+    }
+}
+
+/// An Ethernet address as Xen and Linux write it.
+pub struct Mac(pub EthernetAddress);
+
+impl fmt::Display for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [first, others @ ..] = self.0.0;
+        write!(f, "{first:02x}")?;
+        others.iter().try_for_each(|byte| write!(f, ":{byte:02x}"))
+    }
 }
 
 /// Makes the driver of an interface.
@@ -88,6 +148,12 @@ pub fn drive(link: Arc<Link>) -> Box<dyn Driver> {
 
 struct Follower {
     link: Arc<Link>,
+}
+
+impl Follower {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.link.wait_for(|| self.link.state.lock())
+    }
 }
 
 impl Driver for Follower {
@@ -125,7 +191,7 @@ impl Driver for Follower {
         ];
         details.extend(features.iter().map(|(key, value)| (String::from(*key), format!("{value}"))));
 
-        let mut state = self.link.state.lock();
+        let mut state = self.lock();
         state.address = Some(address);
         state.queues = Some(Queues::new(queues, mtu, offer.offload));
         Ok(details)
@@ -133,7 +199,7 @@ impl Driver for Follower {
     // ANCHOR_END: publish
 
     fn connect(&mut self, _: &Device) -> Result<(), DeviceError> {
-        let mut state = self.link.state.lock();
+        let mut state = self.lock();
         if !core::mem::replace(&mut state.up, true) {
             state.generation += 1;
         }
@@ -146,15 +212,11 @@ impl Driver for Follower {
     }
 
     fn pause(&mut self) {
-        self.link.state.lock().up = false;
+        self.lock().up = false;
     }
 
     fn release(&mut self) {
-        let queues = {
-            let mut state = self.link.state.lock();
-            state.up = false;
-            state.queues.take()
-        };
+        let queues = self.lock().disconnect();
         drop(queues);
         self.link.signal.raise();
     }

@@ -1,16 +1,19 @@
-//! The demo about grants: `app=grants`.
+//! The demos about grants: `app=grants`, `app=share`.
 //!
-//! A domain may grant a page to itself, so one guest can play both parts.
+//! A domain may grant a page to itself, so one guest can play both parts. The second demo leaves the other part to dom0.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use console::boot_info::CommandLine;
 use console::println;
 use console::types::Domid;
+use threads::thread;
+use threads::time::after;
 
 use crate::foreign::{End, Mapping, copy};
 use crate::grant_entry::Access;
-use crate::grants::{self, GrantError, GrantRef, SharedPage};
+use crate::grants::{self, Grant, GrantError, SharedPage};
 use crate::store::Store;
 
 /// Shares, maps, copies and revokes pages, until there is nothing left to share.
@@ -69,17 +72,47 @@ fn try_everything() -> Result<(), GrantError> {
 /// Takes references until there are none. It takes one page, granted very often.
 fn exhaust(own: Domid) -> Result<(), GrantError> {
     let page = memory::frames::allocate_zeroed(1).map_err(|_| GrantError::OutOfMemory)?;
-    let mut all: Vec<GrantRef> = Vec::new();
+    let mut all = Vec::new();
     let refused = loop {
         // SAFETY: the page is nobody's, and is freed after the last grant has ended.
-        match unsafe { grants::grant(own, page.first(), Access::ReadOnly) } {
-            Ok(reference) => all.push(reference),
+        match unsafe { Grant::new(own, page.first(), Access::ReadOnly) } {
+            Ok(grant) => all.push(grant),
             Err(error) => break error,
         }
     };
     println!("{} references, then: {refused}", all.len());
-    let ended = all.iter().filter(|reference| grants::end(**reference).is_ok()).count();
+    let ended = all.into_iter().filter_map(|grant| grant.end().ok()).count();
     let again = SharedPage::new(own, Access::ReadOnly).is_ok();
     println!("{ended} ended, and then one more: {again}");
     Ok(())
+}
+
+/// Shares a page with dom0, waits until it is mapped there, and then has so much patience, in milliseconds, to get it back.
+pub(super) fn share(command_line: CommandLine<'_>) {
+    let patience = command_line.get("patience").and_then(|patience| patience.parse().ok()).unwrap_or(60_000);
+    let page = match SharedPage::new(Domid(0), Access::ReadWrite) {
+        Ok(page) => page,
+        Err(error) => return println!("share: {error}"),
+    };
+    page.write(0, b"shared with dom0");
+    println!("reference: {} for dom0", page.reference().0);
+    while !page.is_mapped() {
+        thread::sleep(Duration::from_millis(10));
+    }
+    println!("it is mapped");
+    match page.revoke_until(after(Duration::from_millis(patience))) {
+        Ok(run) => {
+            // SAFETY: the page is ours alone again.
+            let first = unsafe { run.address().read_volatile() };
+            println!("it is ours again, and begins with {:?}", char::from(first));
+        }
+        Err(busy) => {
+            drop(busy);
+            println!("it is still mapped, and put aside: {}", grants::statistics().deferred);
+            while grants::retry_deferred() > 0 {
+                thread::sleep(Duration::from_millis(10));
+            }
+            println!("nothing is put aside any more");
+        }
+    }
 }

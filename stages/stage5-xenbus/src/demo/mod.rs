@@ -12,6 +12,7 @@ pub const DEMOS: &[Demo] = &[
     Demo { name: "xenstore", keys: &[], run: store::xenstore },
     Demo { name: "watch", keys: &[Key { name: "events", values: Values::Number }], run: store::watch },
     Demo { name: "grants", keys: &[], run: grants::grants },
+    Demo { name: "share", keys: &[Key { name: "patience", values: Values::Number }], run: grants::share },
     Demo { name: "devices", keys: &[], run: devices::devices },
     Demo { name: "wait", keys: &[], run: devices::wait },
 ];

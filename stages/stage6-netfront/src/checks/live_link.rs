@@ -12,7 +12,7 @@ use core::time::Duration;
 use console::types::Domid;
 use netfront::link::{Link, drive};
 use netfront::phy::Wire;
-use netfront::queue::Queues;
+use netfront::queues::Queues;
 use threads::time::{after, now};
 use xenbus::frontend::{Device, Driver};
 use xenbus::store::Store;

@@ -59,7 +59,7 @@ impl Question {
             if inner.questions >= QUESTIONS {
                 return Err(NetError::OutOfMemory);
             }
-            let (face, sockets) = inner.face().ok_or(NetError::NoAddress)?;
+            let (face, sockets) = inner.face().ok_or(NetError::NoAddress(stack.number()))?;
             let started = sockets.get_mut::<Socket<'_>>(dns).start_query(face.context(), name, kind);
             let handle = started.map_err(|error| match error {
                 StartQueryError::NoFreeSlot => NetError::OutOfMemory,

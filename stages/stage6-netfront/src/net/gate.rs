@@ -12,15 +12,19 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use smoltcp::wire::{
-    ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, EthernetRepr, Ipv4Address,
-    Ipv4Cidr, Ipv4Packet,
+    ArpOperation, EthernetAddress, EthernetFrame, EthernetProtocol, Ipv4Address, Ipv4Cidr, Ipv4Packet,
 };
 use threads::time::{Nanoseconds, after, now};
 
+use super::claim::{Claim, arp};
+
 use crate::checksum::{self, Offload};
+use crate::pages::{Granted, Memory};
 use crate::phy::{Unfit, Wire};
-use crate::queue::Queues;
+use crate::queue::{Bell, Ports, RingPage};
+use crate::queues::Queues;
 use crate::rx::{Checksum, Frame};
+use crate::shared_ring::RingMemory;
 
 /// How long an introduction holds: less than smoltcp remembers.
 const WHILE: Duration = Duration::from_secs(30);
@@ -29,7 +33,7 @@ const KNOWN: usize = 16;
 
 /// Who was introduced, and until when that holds.
 #[derive(Default)]
-pub(super) struct Introduced {
+pub(crate) struct Introduced {
     known: Vec<(Ipv4Address, EthernetAddress, Nanoseconds)>,
     /// A frame that has to wait until its sender is introduced.
     held: Option<Frame>,
@@ -63,30 +67,23 @@ impl Introduced {
         }
         self.known.try_reserve(1).ok()?;
         self.known.push((address, mac, after(WHILE)));
-        let said = ArpRepr::EthernetIpv4 {
-            operation: ArpOperation::Reply,
-            source_hardware_addr: mac,
-            source_protocol_addr: address,
-            target_hardware_addr: ethernet.dst_addr(),
-            target_protocol_addr: own.address(),
-        };
-        let header = EthernetRepr { src_addr: mac, dst_addr: ethernet.dst_addr(), ethertype: EthernetProtocol::Arp };
-        let mut bytes = alloc::vec![0; header.buffer_len() + said.buffer_len()];
-        header.emit(&mut EthernetFrame::new_unchecked(&mut bytes));
-        said.emit(&mut ArpPacket::new_unchecked(&mut bytes[header.buffer_len()..]));
+        let bytes = arp(ArpOperation::Reply, (mac, address), (ethernet.dst_addr(), own.address()));
         Some(Frame { bytes, checksum: Checksum::Valid })
     }
 }
 
 /// An interface, and the ports that nobody can come to now.
-pub(super) struct Gate<'a> {
-    pub queues: &'a mut Queues,
+pub(crate) struct Gate<'a, M = RingPage, S = Granted, B = Ports> {
+    pub queues: &'a mut Queues<M, S, B>,
     pub full: Vec<u16>,
     pub introduced: &'a mut Introduced,
+    pub claim: &'a mut Claim,
+    /// Our addresses.
+    pub mac: EthernetAddress,
     pub own: Option<Ipv4Cidr>,
 }
 
-impl Wire for Gate<'_> {
+impl<M: RingMemory, S: Memory, B: Bell> Wire for Gate<'_, M, S, B> {
     fn mtu(&self) -> usize {
         self.queues.mtu()
     }
@@ -101,8 +98,10 @@ impl Wire for Gate<'_> {
                 return Some(held);
             }
             let frame = self.queues.receive()?;
+            self.claim.look(&frame.bytes, self.mac);
             let first = if self.full.is_empty() { None } else { checksum::first_packet(&frame.bytes) };
             if first.is_some_and(|port| self.full.contains(&port)) {
+                self.queues.turn_away();
                 continue;
             }
             let Some(introduction) = self.introduced.introduce(&frame.bytes, self.own) else { return Some(frame) };

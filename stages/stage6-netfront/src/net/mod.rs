@@ -12,10 +12,12 @@
 //!
 //! Invariant: every wait ends: each socket has limits to its patience, [`PATIENCE`] unless others are set.
 
+pub(crate) mod claim;
 pub mod config;
 mod dns;
-mod gate;
+pub(crate) mod gate;
 mod listener;
+mod silence;
 pub mod stack;
 mod tcp;
 mod udp;
@@ -48,10 +50,10 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// Why something can't be done with the network.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NetError {
-    /// There is no network interface.
-    NoInterface,
-    /// The interface has no address that fits.
-    NoAddress,
+    /// There is no network interface; or not the one of this number, which the command line names.
+    NoInterface(Option<u32>),
+    /// The interface of this number has no address that fits.
+    NoAddress(u32),
     /// It took too long.
     TimedOut,
     /// The other end refuses the connection.
@@ -75,8 +77,9 @@ pub enum NetError {
 impl fmt::Display for NetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoInterface => f.write_str("there is no network interface"),
-            Self::NoAddress => f.write_str("the interface has no address"),
+            Self::NoInterface(None) => f.write_str("there is no network interface"),
+            Self::NoInterface(Some(number)) => write!(f, "there is no network interface vif {number}"),
+            Self::NoAddress(number) => write!(f, "vif {number} has no address"),
             Self::TimedOut => f.write_str("nothing came in time"),
             Self::Refused => f.write_str("the connection was refused"),
             Self::Reset => f.write_str("the connection was cut off"),
@@ -129,15 +132,27 @@ pub fn wait_until_up(patience: Duration) -> Result<Vec<IpAddr>, NetError> {
         let addresses = chosen().map(|stack| stack.addresses()).unwrap_or_default();
         (!addresses.is_empty()).then_some(addresses)
     });
-    let interface = waiting::block(Some(patience), stack_async()).and_then(|found| found);
-    interface.map_err(|_| NetError::NoInterface)?;
-    waiting::block(Some(patience), up).map_err(|_| NetError::NoAddress)
+    let interface = waiting::block(Some(patience), stack_async());
+    let stack = interface.unwrap_or_else(|_| Err(NetError::NoInterface(wanted())))?;
+    waiting::block(Some(patience), up).map_err(|_| NetError::NoAddress(stack.number()))
+}
+
+/// The interface that sockets are of, once it is there.
+///
+/// # Errors
+/// [`NetError::NoInterface`].
+pub fn interface() -> Result<Arc<Stack>, NetError> {
+    waiting::block(None, stack_async())?
+}
+
+/// The number of the interface that the command line names.
+fn wanted() -> Option<u32> {
+    CONFIG.get().and_then(|config| config.interface)
 }
 
 /// The stack that sockets are of.
 fn chosen() -> Option<Arc<Stack>> {
-    let wanted = CONFIG.get().and_then(|config| config.interface);
-    STACKS.lock().iter().find(|stack| wanted.is_none_or(|wanted| stack.is_number(wanted))).cloned()
+    STACKS.lock().iter().find(|stack| wanted().is_none_or(|wanted| stack.number() == wanted)).cloned()
 }
 
 /// The same, once there is one: at the beginning it takes a moment to find them.
@@ -146,5 +161,5 @@ async fn stack_async() -> Result<Arc<Stack>, NetError> {
     if let Some(stack) = chosen() {
         return Ok(stack);
     }
-    waiting::limited(Some(MOMENT), waiting::until(&CHANGED, chosen)).await.map_err(|_| NetError::NoInterface)
+    waiting::limited(Some(MOMENT), waiting::until(&CHANGED, chosen)).await.map_err(|_| NetError::NoInterface(wanted()))
 }

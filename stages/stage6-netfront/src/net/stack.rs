@@ -7,6 +7,8 @@
 //! Invariants: the stack's lock comes before the link's. A socket that was dropped stays until its connection has ended, but not for ever.
 
 use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -20,17 +22,17 @@ use threads::sync::Mutex;
 use threads::thread::{Builder, SpawnError};
 use threads::time::{Nanoseconds, now};
 
+use super::claim::Claim;
 use super::config::{Config, Ipv4, Ipv6};
 use super::gate::{Gate, Introduced};
 use super::listener::Waiting;
+use super::silence::{Change, Silence};
 use super::{CHANGED, CONFIG, STACKS};
-use crate::link::{Link, State};
-use crate::phy::Phy;
-use crate::queue::Queues;
+use crate::link::{Link, Mac, State};
+use crate::phy::{Phy, Wire};
+use crate::queues::Queues;
 use crate::statistics::Counts;
 
-/// Frames that are taken before something is sent.
-const BATCH: usize = 32;
 /// Rounds of work before others may have the lock.
 const ROUNDS: usize = 2;
 /// How long a connection may take to end when nobody has its socket any more.
@@ -64,6 +66,8 @@ pub(super) struct Inner {
     pub listeners: BTreeMap<u64, Waiting>,
     orphans: Vec<(SocketHandle, Nanoseconds)>,
     introduced: Introduced,
+    claim: Claim,
+    silence: Silence,
     asleep_until: Option<Nanoseconds>,
     next_port: u16,
     next_listener: u64,
@@ -91,26 +95,44 @@ impl Stack {
         &self.link
     }
 
-    /// Whether it is the interface of this number.
-    pub fn is_number(&self, number: u32) -> bool {
-        self.link.name().parse() == Ok(number)
+    /// The interface's number among the domain's.
+    pub fn number(&self) -> u32 {
+        self.link.name().parse().unwrap_or(0) // the toolstack gives them numbers
+    }
+
+    /// The interface in a line, for people: its number, its Ethernet address, and what was agreed upon with the backend.
+    pub fn describe(&self) -> String {
+        let state = self.link.wait_for(|| self.link.state().lock());
+        let name = self.link.name();
+        match (&state.queues, state.address) {
+            (Some(queues), Some(address)) if state.up => {
+                format!("vif {name}, {}, MTU {}, queues {}", Mac(address), queues.mtu(), queues.len())
+            }
+            _ => format!("vif {name}, not connected"),
+        }
+    }
+
+    /// Another machine that uses the IPv4 address of the interface, if one was noticed.
+    pub fn rival(&self) -> Option<EthernetAddress> {
+        self.look(|inner| inner.claim.other())
     }
 
     /// Its addresses, if it is connected; those that are good on this link only, last.
     pub fn addresses(&self) -> Vec<IpAddr> {
-        let inner = self.inner.lock();
+        let inner = self.link.wait_for(|| self.inner.lock());
         let up = self.link.state().lock().up;
         let Some(face) = inner.face.as_ref().filter(|_| up) else { return Vec::new() };
         let mut addresses: Vec<IpAddr> = face.ip_addrs().iter().map(|cidr| cidr.address().into()).collect();
         addresses.sort_by_key(|address| matches!(address, IpAddr::V6(address) if address.is_unicast_link_local()));
         let global = addresses.iter().any(|address| !matches!(address, IpAddr::V6(a) if a.is_unicast_link_local()));
-        // As long as a server is asked, the interface isn't ready.
-        if global || inner.dhcp.is_none() { addresses } else { Vec::new() }
+        // As long as a server or a router is asked, the interface isn't ready.
+        let asks = inner.dhcp.is_some() || inner.config.ipv6 == Ipv6::Auto;
+        if global || !asks { addresses } else { Vec::new() }
     }
 
-    /// What the interface has done since it was connected.
+    /// What the interface has done so far, also before it was detached and attached again.
     pub fn counts(&self) -> Counts {
-        self.link.state().lock().queues.as_ref().map(Queues::counts).unwrap_or_default()
+        self.link.wait_for(|| self.link.state().lock()).counts()
     }
 
     /// The thread.
@@ -124,7 +146,7 @@ impl Stack {
             };
             // There is more to be done at once: but first it is the turn of those who wait for what was done.
             if deadline.is_some_and(|deadline| now() >= deadline) {
-                threads::thread::yield_now();
+                self.link.let_others();
             } else {
                 self.link.signal().wait(deadline);
             }
@@ -134,7 +156,7 @@ impl Stack {
     // ANCHOR: with
     /// Does something with the sockets, and then what there is to be done because of it.
     pub(super) fn with<R>(&self, change: impl FnOnce(&mut Inner) -> R) -> R {
-        let mut inner = self.inner.lock();
+        let mut inner = self.link.wait_for(|| self.inner.lock());
         let result = change(&mut inner);
         let deadline = inner.work(&self.link);
         // The thread sleeps until another time.
@@ -150,7 +172,7 @@ impl Stack {
 
     /// Does something that gives the protocols nothing to do.
     pub(super) fn look<R>(&self, look: impl FnOnce(&mut Inner) -> R) -> R {
-        look(&mut self.inner.lock())
+        look(&mut self.link.wait_for(|| self.inner.lock()))
     }
 }
 
@@ -173,6 +195,8 @@ impl Inner {
             listeners: BTreeMap::new(),
             orphans: Vec::new(),
             introduced: Introduced::default(),
+            claim: Claim::default(),
+            silence: Silence::default(),
             asleep_until: None,
             next_port: EPHEMERAL + (random() % 8192) as u16,
             next_listener: 0,
@@ -224,24 +248,31 @@ impl Inner {
     /// Does all there is to be done. Returns when there will be more, even if nothing comes.
     fn work(&mut self, link: &Link) -> Option<Nanoseconds> {
         let mut state = link.state().lock();
-        let State { queues: Some(queues), up: true, generation, address: Some(address) } = &mut *state else {
+        let State { queues: Some(queues), up: true, generation, address: Some(address), .. } = &mut *state else {
             return None;
         };
         if self.generation != *generation {
             self.generation = *generation;
             self.begin(queues, *address);
         }
+        let mac = *address;
         let mut face = self.face.take()?;
         let mut deadline = None;
         for round in 1..=ROUNDS {
             let now = instant(now());
+            self.take_frames(&mut face, queues, mac, now);
+            // A router may have told of a network: then there is an address more.
+            let before = face.ip_addrs().len();
             face.poll_maintenance(now);
-            let taken = self.take_frames(&mut face, queues, now);
+            if face.ip_addrs().len() != before {
+                CHANGED.wake();
+            }
+            self.mind_address(link, &face, queues, mac);
             while face.poll_egress(now, &mut Phy(queues), &mut self.sockets) == PollResult::SocketStateChanged {}
             self.follow_dhcp(&mut face);
             self.tidy();
             let settled = queues.settle();
-            deadline = match (settled.more || taken == BATCH, face.poll_delay(now, &self.sockets)) {
+            deadline = match (settled.more, face.poll_delay(now, &self.sockets)) {
                 (true, _) => Some(Duration::ZERO),
                 // What can't be sent now needs no timer: an event will come.
                 (false, Some(delay)) if settled.full => Some(Duration::from(delay).max(Duration::from_millis(100))),
@@ -252,31 +283,55 @@ impl Inner {
             }
         }
         self.face = Some(face);
+        let (answers, waiting) = queues.reap();
+        match self.silence.look(answers, waiting, now()) {
+            None => {}
+            Some(Change::Silent) => {
+                log::warn!("vif {}: the backend takes nothing any more: is its link down?", link.name())
+            }
+            Some(Change::Answers) => log::warn!("vif {}: the backend takes frames again", link.name()),
+        }
         if queues.is_broken() {
-            log::error!("vif {}: the backend breaks the rules, and is left alone from now on", link.name());
-            state.up = false;
-            let queues = state.queues.take();
+            let queues = state.disconnect();
+            log::error!("vif {}: the backend breaks the rules, and is left alone: {}", link.name(), state.counts());
             drop(state);
             drop(queues);
             return None;
         }
         let linger = self.orphans.iter().map(|(_, deadline)| *deadline).min();
-        deadline.map(threads::time::after).into_iter().chain(linger).min()
+        let more = [linger, self.claim.deadline(), self.silence.deadline()];
+        deadline.map(threads::time::after).into_iter().chain(more.into_iter().flatten()).min()
     }
     // ANCHOR_END: work
 
-    fn take_frames(&mut self, face: &mut Interface, queues: &mut Queues, now: Instant) -> usize {
-        for taken in 0..BATCH {
+    /// Hands the protocols as many frames as may be taken in a round.
+    fn take_frames(&mut self, face: &mut Interface, queues: &mut Queues, mac: EthernetAddress, now: Instant) {
+        loop {
             let full: Vec<u16> = self.listeners.values().filter(|one| one.full).map(|one| one.port).collect();
-            let mut gate = Gate { queues, full, introduced: &mut self.introduced, own: own_address(face) };
+            let (introduced, claim, own) = (&mut self.introduced, &mut self.claim, own_address(face));
+            let mut gate = Gate { queues, full, introduced, claim, mac, own };
             match face.poll_ingress_single(now, &mut Phy(&mut gate), &mut self.sockets) {
-                PollIngressSingleResult::None => return taken,
+                PollIngressSingleResult::None => return,
                 PollIngressSingleResult::PacketProcessed => {}
                 // The next frame may be for a socket that takes the place of this one.
                 PollIngressSingleResult::SocketStateChanged => self.refresh_listeners(),
             }
         }
-        BATCH
+    }
+
+    /// Asks whether others use our address, says so if they do, and tells those who ask that it is ours.
+    fn mind_address(&mut self, link: &Link, face: &Interface, queues: &mut Queues, mac: EthernetAddress) {
+        let time = now();
+        self.claim.set(own_address(face).map(|own| own.address()), time);
+        if let Some((address, other)) = self.claim.take_news(time) {
+            log::warn!("vif {}: {address} is in use already, by {}", link.name(), Mac(other));
+        }
+        if self.claim.is_due(time)
+            && queues.can_send()
+            && let Some(frame) = self.claim.due(mac, time)
+        {
+            queues.send(frame, false);
+        }
     }
 
     /// Has each listener notice who has come.
@@ -315,6 +370,8 @@ impl Inner {
             self.lease = None;
         }
         self.introduced.clear();
+        self.claim = Claim::default();
+        self.silence = Silence::default();
         self.face = Some(face);
         CHANGED.wake();
     }

@@ -71,7 +71,7 @@ impl TcpStream {
             let port = inner.free_port().ok_or(NetError::OutOfMemory)?;
             let mut socket = socket(Backlog::default().buffer)?;
             watch_peer(&mut socket);
-            let (face, sockets) = inner.face().ok_or(NetError::NoAddress)?;
+            let (face, sockets) = inner.face().ok_or(NetError::NoAddress(stack.number()))?;
             socket.connect(face.context(), remote, port).map_err(|_| NetError::Unreachable)?;
             Ok(sockets.add(socket))
         })?;
