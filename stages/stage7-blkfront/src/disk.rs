@@ -22,6 +22,7 @@ use core::time::Duration;
 use console::lock::Lock;
 use console::types::PAGE_SIZE;
 use threads::executor::{self, Either};
+use threads::time::{Nanoseconds, after};
 use xenbus::grant_entry::Access;
 
 use crate::blkif::{DIRECT, Operation, SECTOR, SECTORS_A_PAGE};
@@ -146,7 +147,17 @@ impl Disk {
     }
 
     fn block_on<T>(&self, work: impl Future<Output = Result<T, DiskError>>) -> Result<T, DiskError> {
-        match executor::block_on(executor::select(work, executor::sleep(PATIENCE))) {
+        self.wait(None, work)
+    }
+
+    /// Has this thread wait for one of the disk's futures, not beyond a deadline if there is one.
+    pub(crate) fn wait<T>(
+        &self,
+        deadline: Option<Nanoseconds>,
+        work: impl Future<Output = Result<T, DiskError>>,
+    ) -> Result<T, DiskError> {
+        let deadline = deadline.unwrap_or(Nanoseconds(u64::MAX)).min(after(PATIENCE));
+        match executor::block_on(executor::select(work, executor::sleep_until(deadline))) {
             Either::First(result) => result,
             Either::Second(_) => Err(self.error(Reason::TimedOut)),
         }

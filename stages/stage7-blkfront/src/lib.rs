@@ -5,7 +5,7 @@
 //!
 //! - [`disk`] is what the rest of the kernel uses; [`disks`] are those that are there; [`name`] and [`error`] are theirs;
 //! - [`requests`] turn bytes into the words of [`blkif`]; [`completions`] find what a response belongs to;
-//! - [`block_cache`] keeps blocks in memory, [`cached`] those of a disk;
+//! - [`block_cache`] keeps blocks in memory, [`cached`] those of a disk; [`held`] sees to them when the guest ends;
 //! - [`files`] are in memory ([`ram_files`]) or on a disk ([`fat`]), with a [`date`];
 //! - [`ring`], [`pages`], [`call`] and [`queue`] carry them; [`gate`] keeps writers apart; `driver` agrees with the backend.
 //!
@@ -31,6 +31,7 @@ pub mod error;
 pub mod fat;
 pub mod files;
 pub mod gate;
+pub mod held;
 pub mod name;
 pub mod pages;
 pub mod queue;
@@ -82,6 +83,7 @@ pub fn prepare(entry: &Entry) {
     static UP: spin::Once<()> = spin::Once::new();
     netfront::prepare(entry);
     UP.call_once(|| {
+        console::ending::before_end(held::let_go);
         driver::start(console::booted().map_or(CommandLine(""), |boot| boot.command_line));
         if let Err(error) = frontend::start() {
             panic!("devices can't be followed: {error}");

@@ -4,6 +4,7 @@ mod disk;
 mod files;
 mod hold;
 mod journal;
+mod notes;
 
 use console::demo::Demo;
 use console::options::{Key, Values};
@@ -15,5 +16,6 @@ pub const DEMOS: &[Demo] = &[
     Demo { name: "disk", keys: &[Key { name: "seed", values: Values::Number }], run: disk::disk },
     Demo { name: "files", keys: KEYS, run: files::files },
     Demo { name: "journal", keys: &[], run: journal::journal },
+    Demo { name: "notes", keys: notes::KEYS, run: notes::notes },
     Demo { name: "disk-hold", keys: &[], run: hold::hold },
 ];
