@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "as in every test; helpers are no test functions")]
 
+mod gate;
 mod hostile;
 
 mod request {

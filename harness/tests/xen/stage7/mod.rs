@@ -2,6 +2,7 @@
 //!
 //! The tests share the machine of `machine`, one at a time, and the stage's image, which is built once.
 
+mod backends;
 mod disks;
 mod end;
 mod files;

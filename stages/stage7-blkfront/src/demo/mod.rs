@@ -1,6 +1,8 @@
 //! The demos of stage 7.
 
 mod disk;
+mod false_backend;
+mod faults;
 mod files;
 mod hold;
 mod journal;
@@ -17,5 +19,6 @@ pub const DEMOS: &[Demo] = &[
     Demo { name: "files", keys: KEYS, run: files::files },
     Demo { name: "journal", keys: &[], run: journal::journal },
     Demo { name: "notes", keys: notes::KEYS, run: notes::notes },
+    Demo { name: "disk-faults", keys: &[], run: faults::faults },
     Demo { name: "disk-hold", keys: &[], run: hold::hold },
 ];
