@@ -87,7 +87,6 @@ pub struct Queue {
 struct State {
     ring: Option<Ring<RingPages>>,
     port: Option<Binding>,
-    consumed: u32,
     table: Table<Accepted>,
     waiting: VecDeque<Accepted>,
     /// How much the backend has answered.
@@ -107,7 +106,7 @@ impl Queue {
         let ring = Ring::new(RingPages::new(backend, order)?);
         let table = Table::new(ring.size());
         let (ring, waiting) = (Some(ring), VecDeque::new());
-        let state = State { ring, port: None, consumed: 0, table, waiting, answers: 0, answered: now(), closed: None };
+        let state = State { ring, port: None, table, waiting, answers: 0, answered: now(), closed: None };
         let queue = Arc::new(Self { state: Lock::new(state), counts: Default::default() });
         let binding = Self::bind(&queue, backend)?;
         if cpu > 0 {
@@ -218,11 +217,11 @@ impl Queue {
     /// Takes responses, and lets as many requests follow: the handler of the backend's events.
     pub fn pump(&self) {
         let mut state = self.state.lock();
-        let State { ring: Some(ring), consumed, table, answers, answered, .. } = &mut *state else { return };
+        let State { ring: Some(ring), table, answers, answered, .. } = &mut *state else { return };
         if table.is_empty() {
             return; // whatever it is, nobody has asked for it
         }
-        let collected = completions::collect(ring, consumed, table, &mut |Accepted { job, call, .. }, status| {
+        let collected = completions::collect(ring, table, &mut |Accepted { job, call, .. }, status| {
             (*answers, *answered) = (*answers + 1, now());
             let Job { pages, table, hold, .. } = job;
             drop((table, hold)); // before whoever waits goes on, and makes the next one
@@ -288,11 +287,10 @@ impl Queue {
         loop {
             {
                 let mut state = self.state.lock();
-                let State { ring: Some(ring), consumed, .. } = &mut *state else { return None };
-                if ring.produced() != *consumed {
-                    let response = ring.response(*consumed);
-                    *consumed = consumed.wrapping_add(1);
-                    ring.set_event(consumed.wrapping_add(1));
+                let State { ring: Some(ring), .. } = &mut *state else { return None };
+                if ring.produced() != ring.consumed() {
+                    let response = ring.take();
+                    ring.set_event(ring.consumed().wrapping_add(1));
                     return Some(response);
                 }
             }
