@@ -21,25 +21,19 @@ pub fn finish<T>(table: &mut Table<T>, id: u64) -> Option<T> {
     Some(item)
 }
 
-pub fn collect<T>(
-    ring: &mut impl Responses,
-    consumed: &mut u32,
-    table: &mut Table<T>,
-    done: &mut dyn FnMut(T, i16),
-) -> Result<(), Lie> {
+pub fn collect<T>(ring: &mut impl Responses, table: &mut Table<T>, done: &mut dyn FnMut(T, i16)) -> Result<(), Lie> {
     loop {
         let produced = ring.produced();
-        if produced.wrapping_sub(*consumed) as usize > table.len() {
+        if produced.wrapping_sub(ring.consumed()) as usize > table.len() {
             return Err(TOO_MANY);
         }
-        while *consumed != produced {
-            let response = ring.response(*consumed);
-            *consumed = consumed.wrapping_add(1);
+        while ring.consumed() != produced {
+            let response = ring.take();
             let item = finish(table, response.id).ok_or(NO_REQUEST)?;
             done(item, response.status);
         }
-        ring.set_event(consumed.wrapping_add(1));
-        if ring.produced() == *consumed {
+        ring.set_event(ring.consumed().wrapping_add(1));
+        if ring.produced() == ring.consumed() {
             return Ok(());
         }
     }

@@ -8,7 +8,7 @@
 //!   shutdown;
 //! - [`boot_info`] reads what Xen passed;
 //! - [`xen`] makes hypercalls;
-//! - [`lock`] is the kernel's spinlock;
+//! - [`lock`] is the kernel's spinlock; [`idle`] and [`ending`] are where later stages have their part;
 //! - [`console_ring`], [`output`] and [`input`] are the console, [`logger`] its log;
 //! - [`demo`] holds the programs that `app=` on the command line chooses from, and [`options`] the other keys;
 //! - [`mod@bench`] measures.
@@ -29,6 +29,7 @@ pub mod bench;
 pub mod boot_info;
 pub mod console_ring;
 pub mod demo;
+pub mod ending;
 mod errno;
 pub mod idle;
 pub mod input;

@@ -6,7 +6,7 @@
 //!
 //! Invariant: a dirty slot's bytes are nowhere else; they stay until they are written.
 
-use alloc::vec;
+use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
 
 use crate::cache as exercise;
@@ -66,9 +66,19 @@ pub struct Cache {
 
 impl Cache {
     /// A cache with so many slots, one at least, all of them empty.
-    pub fn new(slots: usize) -> Self {
-        let slot = || Slot { block: None, dirty: false, used: 0, bytes: vec![0; BLOCK] };
-        Self { slots: (0..slots.max(1)).map(|_| slot()).collect(), clock: 0, unflushed: false }
+    ///
+    /// # Errors
+    /// If there is no memory for them.
+    pub fn new(slots: usize) -> Result<Self, TryReserveError> {
+        let mut all = Vec::new();
+        all.try_reserve_exact(slots.max(1))?;
+        for _ in 0..slots.max(1) {
+            let mut bytes = Vec::new();
+            bytes.try_reserve_exact(BLOCK)?;
+            bytes.resize(BLOCK, 0);
+            all.push(Slot { block: None, dirty: false, used: 0, bytes });
+        }
+        Ok(Self { slots: all, clock: 0, unflushed: false })
     }
 
     /// How many slots are dirty.

@@ -1,14 +1,17 @@
 //! A disk behind a cache of its blocks.
 //!
-//! Invariant: what a write has put into the cache reaches the disk by the next flush that works, at the latest.
+//! Invariant: what a write has put into the cache reaches the disk by the next flush that works, at the latest. There is one when the
+//! cache is dropped, and when the guest ends in order.
 
 use alloc::sync::Arc;
 
 use threads::sync::Mutex;
+use threads::time::{Nanoseconds, after};
 
 use crate::block_cache::{self, BLOCK, Blocks, Cache};
 use crate::disk::Disk;
 use crate::error::{DiskError, Reason};
+use crate::held::{self, Held};
 
 /// A disk behind a cache.
 pub struct CachedDisk {
@@ -18,8 +21,16 @@ pub struct CachedDisk {
 
 impl CachedDisk {
     /// The disk, behind a cache of so many blocks.
-    pub fn new(disk: Arc<Disk>, blocks: usize) -> Self {
-        Self { disk, cache: Mutex::new(Cache::new(blocks)) }
+    ///
+    /// # Errors
+    /// If there is no memory for them.
+    pub fn new(disk: Arc<Disk>, blocks: usize) -> Result<Arc<Self>, DiskError> {
+        let Ok(cache) = Cache::new(blocks) else {
+            return Err(DiskError { disk: disk.name(), reason: Reason::OutOfMemory });
+        };
+        let cached = Arc::new(Self { disk, cache: Mutex::new(cache) });
+        held::remember(Arc::<Self>::downgrade(&cached));
+        Ok(cached)
     }
 
     /// The disk.
@@ -33,7 +44,7 @@ impl CachedDisk {
     /// As the disk's.
     pub fn read(&self, offset: u64, bytes: &mut [u8]) -> Result<(), DiskError> {
         self.each_block(offset, bytes.len(), |cache, block, within, part| {
-            let index = block_cache::load(cache, &mut Device(&self.disk), block, false)?;
+            let index = block_cache::load(cache, &mut self.device(None), block, false)?;
             bytes[part].copy_from_slice(&cache.slots[index].bytes[within]);
             Ok(())
         })
@@ -48,7 +59,7 @@ impl CachedDisk {
             return Err(DiskError { disk: self.disk.name(), reason: Reason::ReadOnly });
         }
         self.each_block(offset, bytes.len(), |cache, block, within, part| {
-            let index = block_cache::load(cache, &mut Device(&self.disk), block, within.len() == BLOCK)?;
+            let index = block_cache::load(cache, &mut self.device(None), block, within.len() == BLOCK)?;
             let slot = &mut cache.slots[index];
             slot.bytes[within].copy_from_slice(&bytes[part]);
             slot.dirty = true;
@@ -61,7 +72,22 @@ impl CachedDisk {
     /// # Errors
     /// As the disk's. What could not be written waits for the next flush.
     pub fn flush(&self) -> Result<(), DiskError> {
-        block_cache::flush(&mut self.cache.lock(), &mut Device(&self.disk))
+        block_cache::flush(&mut self.cache.lock(), &mut self.device(None))
+    }
+
+    /// [`flush`](Self::flush), until a deadline.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush), and [`Reason::TimedOut`].
+    pub fn flush_until(&self, deadline: Nanoseconds) -> Result<(), DiskError> {
+        let Ok(mut cache) = self.cache.lock_until(deadline) else {
+            return Err(DiskError { disk: self.disk.name(), reason: Reason::TimedOut });
+        };
+        block_cache::flush(&mut cache, &mut self.device(Some(deadline)))
+    }
+
+    fn device(&self, deadline: Option<Nanoseconds>) -> Device<'_> {
+        Device { disk: &self.disk, deadline }
     }
 
     /// Runs something for each block that these bytes are in: with the part of the block, and the part of the bytes.
@@ -89,13 +115,34 @@ impl CachedDisk {
     }
 }
 
-/// The disk as the cache sees it. Its last block may be cut short.
-struct Device<'a>(&'a Disk);
+impl Held for CachedDisk {
+    fn let_go(&self, deadline: Nanoseconds) -> Result<(), DiskError> {
+        self.flush_until(deadline)
+    }
+}
+
+impl Drop for CachedDisk {
+    fn drop(&mut self) {
+        let cache = self.cache.get_mut();
+        if cache.unflushed || cache.dirty() > 0 {
+            let mut device = Device { disk: &self.disk, deadline: Some(after(held::PATIENCE)) };
+            if let Err(error) = block_cache::flush(cache, &mut device) {
+                log::error!("{error}: what was not flushed is lost");
+            }
+        }
+    }
+}
+
+/// The disk as the cache sees it, until a deadline if there is one. Its last block may be cut short.
+struct Device<'a> {
+    disk: &'a Disk,
+    deadline: Option<Nanoseconds>,
+}
 
 impl Device<'_> {
     fn place(&self, block: u64) -> (u64, usize) {
         let offset = block * BLOCK as u64;
-        (offset, self.0.size().saturating_sub(offset).min(BLOCK as u64) as usize)
+        (offset, self.disk.size().saturating_sub(offset).min(BLOCK as u64) as usize)
     }
 }
 
@@ -104,15 +151,15 @@ impl Blocks for Device<'_> {
 
     fn read(&mut self, block: u64, bytes: &mut [u8]) -> Result<(), DiskError> {
         let (offset, length) = self.place(block);
-        self.0.read(offset, &mut bytes[..length])
+        self.disk.wait(self.deadline, self.disk.read_async(offset, &mut bytes[..length]))
     }
 
     fn write(&mut self, block: u64, bytes: &[u8]) -> Result<(), DiskError> {
         let (offset, length) = self.place(block);
-        self.0.write(offset, &bytes[..length])
+        self.disk.wait(self.deadline, self.disk.write_async(offset, &bytes[..length]))
     }
 
     fn flush(&mut self) -> Result<(), DiskError> {
-        self.0.flush()
+        self.disk.wait(self.deadline, self.disk.flush_async())
     }
 }

@@ -68,8 +68,12 @@ pub trait Responses {
     /// The number behind that of the last response, as the backend says. It may say anything, and something else the next time.
     fn produced(&self) -> u32;
 
-    /// Copies the response of this number.
-    fn response(&self, number: u32) -> Response;
+    /// The number of the next response that is to be taken.
+    fn consumed(&self) -> u32;
+
+    /// Takes the next response: copies it, and counts it. So nothing is ever read twice, of which the backend could have changed the
+    /// second half after the first was looked at.
+    fn take(&mut self) -> Response;
 
     /// Asks for an event when the response *before* this number has come, and not earlier. It is visible to the backend before this
     /// returns.
@@ -90,16 +94,10 @@ pub fn finish<T>(table: &mut Table<T>, id: u64) -> Option<T> {
     exercise::finish(table, id)
 }
 
-/// Takes all responses that are there, and asks for an event for the next one; exercise 7b. `consumed` is the number of the first
-/// response that was not taken yet.
+/// Takes all responses that are there, and asks for an event for the next one; exercise 7b.
 ///
 /// # Errors
 /// [`TOO_MANY`] or [`NO_REQUEST`]: then nothing more is taken.
-pub fn collect<T>(
-    ring: &mut impl Responses,
-    consumed: &mut u32,
-    table: &mut Table<T>,
-    done: &mut dyn FnMut(T, i16),
-) -> Result<(), Lie> {
-    exercise::collect(ring, consumed, table, done)
+pub fn collect<T>(ring: &mut impl Responses, table: &mut Table<T>, done: &mut dyn FnMut(T, i16)) -> Result<(), Lie> {
+    exercise::collect(ring, table, done)
 }

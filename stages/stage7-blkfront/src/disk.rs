@@ -10,34 +10,27 @@
 //! Any number of threads and tasks may use it at a time, with bytes from anywhere to anywhere. Where they don't begin and end at a
 //! block, the rest of the block is read first and written back.
 //!
-//! Invariant: every wait of a thread's ends, after [`PATIENCE`] at the latest; and all of them when the disk is detached.
+//! Invariant: every wait ends. A backend has so long for each request as the disk's patience says, however many requests an operation
+//! takes; and when the disk is detached, all waits end.
 
-use alloc::collections::VecDeque;
 use alloc::sync::Arc;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::future::Future;
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use core::time::Duration;
 
 use console::lock::Lock;
-use console::types::PAGE_SIZE;
 use threads::executor::{self, Either};
-use xenbus::grant_entry::Access;
+use threads::time::Nanoseconds;
 
-use crate::blkif::{DIRECT, Operation, SECTOR, SECTORS_A_PAGE};
-use crate::call::{End, Pending};
+use crate::blkif::{DIRECT, Operation, SECTOR};
 use crate::error::{DiskError, Reason};
 use crate::gate::Gate;
 use crate::name::Name;
-use crate::pages::{self, Pool};
-use crate::queue::{Counts, Job, Queue};
-use crate::requests::{self, Limits, Part};
-
-/// How long an operation may take.
-pub const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Pages of one transfer that are under way at a time.
-const WINDOW: usize = 256;
+use crate::pages::Pool;
+use crate::queue::{self, Counts, Job, Queue};
+use crate::requests::{self, Limits};
+use crate::watch;
 
 /// What is known about a disk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,15 +50,31 @@ pub struct Disk {
     name: Name,
     handle: u16,
     facts: Lock<Facts>,
-    pool: Arc<Pool>,
+    patience: Duration,
+    pub(crate) pool: Arc<Pool>,
     queues: Vec<Arc<Queue>>,
-    gate: Gate,
+    pub(crate) gate: Gate,
+    /// Requests that weren't answered in time, when it was last looked at.
+    late: AtomicUsize,
+    /// It was told that the backend lies.
+    told: AtomicBool,
 }
 
 impl Disk {
     /// A disk whose backend is connected.
-    pub(crate) fn new(name: Name, handle: u16, facts: Facts, pool: Arc<Pool>, queues: Vec<Arc<Queue>>) -> Self {
-        Self { name, handle, facts: Lock::new(facts), pool, queues, gate: Gate::default() }
+    pub(crate) fn new(
+        name: Name,
+        handle: u16,
+        facts: Facts,
+        patience: Duration,
+        pool: Arc<Pool>,
+        queues: Vec<Arc<Queue>>,
+    ) -> Arc<Self> {
+        let (facts, gate) = (Lock::new(facts), Gate::default());
+        let (late, told) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let disk = Arc::new(Self { name, handle, facts, patience, pool, queues, gate, late, told });
+        watch::look_after(&disk);
+        disk
     }
 
     /// What it is called.
@@ -86,6 +95,11 @@ impl Disk {
     /// The backend has said something new.
     pub(crate) fn set_facts(&self, facts: Facts) {
         *self.facts.lock() = facts;
+    }
+
+    /// How long the backend may take to answer a request.
+    pub fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// How many bytes it has.
@@ -146,7 +160,17 @@ impl Disk {
     }
 
     fn block_on<T>(&self, work: impl Future<Output = Result<T, DiskError>>) -> Result<T, DiskError> {
-        match executor::block_on(executor::select(work, executor::sleep(PATIENCE))) {
+        self.wait(None, work)
+    }
+
+    /// Has this thread wait for one of the disk's futures, not beyond a deadline if there is one.
+    pub(crate) fn wait<T>(
+        &self,
+        deadline: Option<Nanoseconds>,
+        work: impl Future<Output = Result<T, DiskError>>,
+    ) -> Result<T, DiskError> {
+        let Some(deadline) = deadline else { return executor::block_on(work) };
+        match executor::block_on(executor::select(work, executor::sleep_until(deadline))) {
             Either::First(result) => result,
             Either::Second(_) => Err(self.error(Reason::TimedOut)),
         }
@@ -176,7 +200,15 @@ impl Disk {
         if !self.facts().flush {
             return Ok(()); // what is written is where it stays
         }
-        self.without_data(Operation::Flush, 0, 0).await
+        match self.without_data(Operation::Flush, 0, 0).await {
+            // It has offered what it can't do. Then what it has written has to be taken for safe, as if it had not.
+            Err(Reason::Unsupported) => {
+                self.facts.lock().flush = false;
+                log::warn!("{}: the backend can't flush, though it said so", self.name);
+                Ok(())
+            }
+            end => end.map_err(|reason| self.error(reason)),
+        }
     }
 
     /// [`discard`](Self::discard) for a task.
@@ -184,25 +216,39 @@ impl Disk {
     /// # Errors
     /// As [`read`](Self::read).
     pub async fn discard_async(&self, offset: u64, length: u64) -> Result<(), DiskError> {
+        self.discard_sectors(offset, length).await.map_err(|reason| self.error(reason))
+    }
+
+    async fn discard_sectors(&self, offset: u64, length: u64) -> Result<(), Reason> {
         if !offset.is_multiple_of(SECTOR as u64) || !length.is_multiple_of(SECTOR as u64) {
-            return Err(self.error(Reason::Unaligned));
+            return Err(Reason::Unaligned);
         }
         let (sector, sectors) = (offset / SECTOR as u64, length / SECTOR as u64);
         let facts = self.facts();
-        requests::check(&facts.limits, Operation::Discard, sector, sectors).map_err(|reason| self.error(reason))?;
+        requests::check(&facts.limits, Operation::Discard, sector, sectors)?;
         if !facts.discard {
-            return Err(self.error(Reason::Unsupported));
+            return Err(Reason::Unsupported);
         }
-        self.without_data(Operation::Discard, sector, sectors as usize).await
+        let end = self.without_data(Operation::Discard, sector, sectors as usize).await;
+        if end == Err(Reason::Unsupported) {
+            self.facts.lock().discard = false;
+            log::warn!("{}: the backend can't discard, though it said so", self.name);
+        }
+        end
     }
 
-    async fn without_data(&self, operation: Operation, sector: u64, sectors: usize) -> Result<(), DiskError> {
-        let job = Job { operation, handle: self.handle, sector, sectors, pages: Vec::new(), table: None };
-        let end = match self.queue().submit(job) {
-            Ok(pending) => pending.await,
-            Err(reason) => Err(reason),
-        };
-        end.map(drop).map_err(|reason| self.error(reason))
+    async fn without_data(&self, operation: Operation, sector: u64, sectors: usize) -> Result<(), Reason> {
+        // What is discarded must not be written to meanwhile.
+        let passage = if operation == Operation::Discard { Some(self.gate.pass(false).await?) } else { None };
+        let hold = passage.as_ref().map(|passage| passage.hold());
+        let job = Job { operation, handle: self.handle, sector, sectors, pages: None, table: None, hold };
+        self.queue().submit(job)?.await.map(drop)
+    }
+
+    /// Requests of more than [`DIRECT`] segments are refused, though the backend takes them by its own words.
+    pub(crate) fn make_do_without_indirect(&self) {
+        self.facts.lock().limits.segments = DIRECT;
+        log::warn!("{}: the backend takes no indirect requests, though it said so", self.name);
     }
 
     fn error(&self, reason: Reason) -> DiskError {
@@ -210,94 +256,29 @@ impl Disk {
     }
 
     /// The queue of this vCPU.
-    fn queue(&self) -> &Queue {
+    pub(crate) fn queue(&self) -> &Queue {
         &self.queues[threads::smp::current() as usize % self.queues.len()]
     }
 
-    async fn read_bytes(&self, offset: u64, bytes: &mut [u8]) -> Result<(), Reason> {
-        let limits = self.facts().limits;
-        let (first, skip, sectors) = around(&limits, Operation::Read, offset, bytes.len())?;
-        self.read_sectors(&limits, first, sectors, skip, bytes).await
-    }
-
-    async fn write_bytes(&self, offset: u64, bytes: &[u8]) -> Result<(), Reason> {
-        let limits = self.facts().limits;
-        let (first, skip, sectors) = around(&limits, Operation::Write, offset, bytes.len())?;
-        if sectors * SECTOR == bytes.len() {
-            let _passage = self.gate.pass(false).await;
-            return self.write_sectors(&limits, first, bytes).await;
-        }
-        let _passage = self.gate.pass(true).await;
-        let block = limits.block as usize * SECTOR;
-        let (mut sector, mut skip, mut rest) = (first, skip, bytes);
-        while !rest.is_empty() {
-            let whole = if skip == 0 { rest.len() / block * block } else { 0 };
-            let here = if whole > 0 { whole } else { rest.len().min(block - skip) };
-            let (now, later) = rest.split_at(here);
-            if whole > 0 {
-                self.write_sectors(&limits, sector, now).await?;
-            } else {
-                let mut edge = vec![0; block];
-                self.read_sectors(&limits, sector, limits.block as usize, 0, &mut edge).await?;
-                edge[skip..skip + here].copy_from_slice(now);
-                self.write_sectors(&limits, sector, &edge).await?;
+    /// Gives up on what has taken too long. Returns how many requests are under way.
+    pub(crate) fn give_up(&self) -> usize {
+        let (mut under_way, mut late) = (0, 0);
+        for queue in &self.queues {
+            let (more, too_late) = queue.give_up(self.patience);
+            (under_way, late) = (under_way + more, late + too_late);
+            if let Some(reason @ Reason::Lied(_)) = queue.closed()
+                && !self.told.swap(true, Ordering::Relaxed)
+            {
+                log::error!("{}: {reason}; lies so far, on all disks: {}", self.name, queue::lies());
             }
-            sector += ((skip + here) / SECTOR) as u64;
-            (skip, rest) = (0, later);
         }
-        Ok(())
-    }
-
-    // ANCHOR: read_sectors
-    /// Reads sectors, and of their bytes those behind the first `skip`.
-    async fn read_sectors(
-        &self,
-        limits: &Limits,
-        sector: u64,
-        sectors: usize,
-        skip: usize,
-        bytes: &mut [u8],
-    ) -> Result<(), Reason> {
-        let parts = requests::cut(sector, sectors, limits.segments);
-        let mut under_way = Window::new(limits.segments);
-        let mut done = 0;
-        let mut copy = |(part, pages): (Part, Vec<_>)| {
-            // The first part has bytes to leave out, and the last may have more than are wanted.
-            let from = if part.sector == sector { skip } else { 0 };
-            let here = (part.sectors * SECTOR - from).min(bytes.len() - done);
-            pages::drain(&pages, from, &mut bytes[done..done + here]);
-            done += here;
-            self.pool.give_back(pages);
-        };
-        for part in parts {
-            while let Some(oldest) = under_way.take_if_full() {
-                copy(oldest.end().await?);
-            }
-            let pages = self.pool.take(part.sectors.div_ceil(SECTORS_A_PAGE), Access::ReadWrite)?;
-            under_way.put(part, self.submit(Operation::Read, part, pages)?);
+        if late > self.late.swap(late, Ordering::Relaxed) {
+            log::warn!("{}: requests not answered within {:?}: {late}", self.name, self.patience);
         }
-        while let Some(oldest) = under_way.take() {
-            copy(oldest.end().await?);
+        if late > 0 {
+            self.gate.turn_away();
         }
-        Ok(())
-    }
-    // ANCHOR_END: read_sectors
-
-    async fn write_sectors(&self, limits: &Limits, sector: u64, bytes: &[u8]) -> Result<(), Reason> {
-        let mut under_way = Window::new(limits.segments);
-        for part in requests::cut(sector, bytes.len() / SECTOR, limits.segments) {
-            while let Some(oldest) = under_way.take_if_full() {
-                self.pool.give_back(oldest.end().await?.1);
-            }
-            let pages = self.pool.take(part.sectors.div_ceil(SECTORS_A_PAGE), Access::ReadOnly)?;
-            let from = (part.sector - sector) as usize * SECTOR;
-            pages::fill(&pages, 0, &bytes[from..from + part.sectors * SECTOR]);
-            under_way.put(part, self.submit(Operation::Write, part, pages)?);
-        }
-        while let Some(oldest) = under_way.take() {
-            self.pool.give_back(oldest.end().await?.1);
-        }
-        Ok(())
+        under_way
     }
 
     /// Pages for data, from the disk's own, for checks.
@@ -305,14 +286,8 @@ impl Disk {
     /// # Errors
     /// If there is no memory, or no reference.
     #[cfg(feature = "checks")]
-    pub fn take_pages(&self, count: usize) -> Result<Vec<xenbus::grants::SharedPage>, xenbus::grants::GrantError> {
-        self.pool.take(count, Access::ReadWrite)
-    }
-
-    /// Gives them back.
-    #[cfg(feature = "checks")]
-    pub fn give_pages(&self, pages: Vec<xenbus::grants::SharedPage>) {
-        self.pool.give_back(pages);
+    pub fn take_pages(&self, count: usize) -> Result<crate::pages::Pages, xenbus::grants::GrantError> {
+        self.pool.take(count, xenbus::grant_entry::Access::ReadWrite)
     }
 
     /// Carries out one request on the first queue: see [`Queue::exchange`].
@@ -320,69 +295,4 @@ impl Disk {
     pub fn exchange(&self, request: &[u64; crate::blkif::WORDS]) -> Option<crate::blkif::Response> {
         self.queues[0].exchange(request)
     }
-
-    fn submit(
-        &self,
-        operation: Operation,
-        part: Part,
-        pages: Vec<xenbus::grants::SharedPage>,
-    ) -> Result<Pending, Reason> {
-        let table = if pages.len() > DIRECT { self.pool.take(1, Access::ReadOnly)?.pop() } else { None };
-        let Part { sector, sectors } = part;
-        self.queue().submit(Job { operation, handle: self.handle, sector, sectors, pages, table })
-    }
 }
-
-/// The whole blocks around these bytes: the first sector, how many bytes of it are before them, and the number of sectors.
-fn around(limits: &Limits, operation: Operation, offset: u64, length: usize) -> Result<(u64, usize, usize), Reason> {
-    let block = limits.block * SECTOR as u64;
-    let beyond = Reason::BeyondEnd { end: u64::MAX, size: limits.sectors * SECTOR as u64 };
-    let end = offset.checked_add(length as u64).ok_or(beyond)?;
-    let (first, last) = (offset / block, end.div_ceil(block));
-    let sector = first * limits.block;
-    let sectors = if length == 0 { 0 } else { (last - first) * limits.block };
-    match requests::check(limits, operation, sector, sectors) {
-        // The bytes asked for, not those of the blocks.
-        Err(Reason::BeyondEnd { size, .. }) => Err(Reason::BeyondEnd { end, size }),
-        checked => checked.map(|()| (sector, (offset % block) as usize, sectors as usize)),
-    }
-}
-
-/// Requests of one transfer that are under way, oldest first.
-struct Window {
-    most: usize,
-    requests: VecDeque<Oldest>,
-}
-
-/// The one to wait for next.
-struct Oldest {
-    part: Part,
-    pending: Pending,
-}
-
-impl Window {
-    fn new(segments: usize) -> Self {
-        Self { most: (WINDOW / segments).max(1), requests: VecDeque::new() }
-    }
-
-    fn put(&mut self, part: Part, pending: Pending) {
-        self.requests.push_back(Oldest { part, pending });
-    }
-
-    fn take(&mut self) -> Option<Oldest> {
-        self.requests.pop_front()
-    }
-
-    fn take_if_full(&mut self) -> Option<Oldest> {
-        if self.requests.len() < self.most { None } else { self.take() }
-    }
-}
-
-impl Oldest {
-    async fn end(self) -> Result<(Part, Vec<xenbus::grants::SharedPage>), Reason> {
-        let end: End = self.pending.await;
-        end.map(|pages| (self.part, pages))
-    }
-}
-
-const _: () = assert!(SECTOR * SECTORS_A_PAGE == PAGE_SIZE);

@@ -19,6 +19,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use console::boot_info::CommandLine;
 use console::options::{Key, Values};
@@ -38,6 +39,8 @@ use crate::requests::Limits;
 const MOST_SEGMENTS: u64 = 64;
 /// Pages of a ring, as a power of two: room for 128 requests.
 const ORDER: u64 = 2;
+/// How long a backend may take to answer a request.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// Bits of `info`: the disk is read-only (`VDISK_READONLY`).
 const READ_ONLY: u64 = 4;
 
@@ -51,6 +54,7 @@ pub const KEYS: &[Key] = &[
     Key { name: "disk-discard", values: ON_OFF },
     Key { name: "disk-ring-order", values: Values::Number },
     Key { name: "disk-queues", values: Values::Number },
+    Key { name: "disk-patience", values: Values::Number },
 ];
 
 /// What the command line allows.
@@ -62,6 +66,7 @@ pub struct Wishes {
     discard: bool,
     order: u64,
     queues: u64,
+    patience: Duration,
 }
 
 impl Wishes {
@@ -70,7 +75,10 @@ impl Wishes {
         let on = |key| line.get(key) != Some("off");
         let number =
             |key, most: u64| line.get(key).and_then(|value| value.parse().ok()).map_or(most, |n: u64| n.min(most));
+        let patience =
+            line.get("disk-patience").and_then(|seconds| seconds.parse().ok()).filter(|seconds| *seconds > 0);
         Self {
+            patience: patience.map_or(PATIENCE, Duration::from_secs),
             persistent: on("disk-persistent"),
             indirect: on("disk-indirect"),
             flush: on("disk-flush"),
@@ -183,7 +191,8 @@ impl Driver for Frontend {
         if facts.persistent {
             pool.keep();
         }
-        let disk = Arc::new(Disk::new(self.name, self.number as u16, facts, pool, self.queues.clone()));
+        let (handle, patience) = (self.number as u16, self.wishes.patience);
+        let disk = Disk::new(self.name, handle, facts, patience, pool, self.queues.clone());
         self.disk = Some(disk.clone());
         disks::add(disk);
         Ok(())

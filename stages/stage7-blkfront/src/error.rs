@@ -46,7 +46,9 @@ pub enum Reason {
     Failed,
     /// The backend says what can't be true. It isn't listened to any more.
     Lied(&'static str),
-    /// There is no memory, or no grant reference.
+    /// There is no memory.
+    OutOfMemory,
+    /// There is no memory, or no grant reference, for pages that the backend has to reach.
     Grant(GrantError),
     /// Xenstore can't tell about the disk.
     Store(StoreError),
@@ -65,6 +67,7 @@ impl fmt::Display for Reason {
             Self::Unsupported => f.write_str("the backend can't do that"),
             Self::Failed => f.write_str("the backend reports an I/O error"),
             Self::Lied(what) => write!(f, "the backend is not to be believed: {what}"),
+            Self::OutOfMemory => f.write_str("out of memory"),
             Self::Grant(error) => fmt::Display::fmt(error, f),
             Self::Store(error) => fmt::Display::fmt(error, f),
         }

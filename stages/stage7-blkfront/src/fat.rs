@@ -17,18 +17,24 @@ use hadris_fat::sync::{
 };
 use hadris_fat::time::TimeProvider;
 use threads::sync::Mutex;
+use threads::time::Nanoseconds;
 
 use crate::cached::CachedDisk;
 use crate::date::Date;
 use crate::disk::Disk;
-use crate::error::DiskError;
+use crate::error::{DiskError, Reason};
 use crate::files::{Entry, FileError, Files, names, parent};
+use crate::held::{self, Held};
 
 /// Blocks in the cache: 512 KiB.
 const CACHE: usize = 128;
 
 /// The FAT file system of a disk.
-pub struct Fat {
+///
+/// What isn't flushed yet is when the last of it is dropped, and when the guest ends in order.
+pub struct Fat(Arc<Mounted>);
+
+struct Mounted {
     disk: Arc<CachedDisk>,
     volume: Mutex<FatVolume<Cursor>>,
     failure: Arc<Lock<Option<DiskError>>>,
@@ -40,18 +46,20 @@ impl Fat {
     /// # Errors
     /// [`FileError::Corrupt`] if there is none; [`FileError::Disk`] if the disk fails.
     pub fn mount(disk: &Arc<Disk>) -> Result<Self, FileError> {
-        let disk = Arc::new(CachedDisk::new(disk.clone(), CACHE));
+        let disk = CachedDisk::new(disk.clone(), CACHE)?;
         let failure = Arc::new(Lock::new(None));
         let cursor = Cursor { disk: disk.clone(), at: 0, failure: failure.clone() };
         let opened = FatVolume::builder(cursor).time_provider(&Clock).open();
         let volume = opened.map_err(|error| told(&error, &failure))?;
-        Ok(Self { disk, volume: Mutex::new(volume), failure })
+        let mounted = Arc::new(Mounted { disk, volume: Mutex::new(volume), failure });
+        held::remember(Arc::<Mounted>::downgrade(&mounted));
+        Ok(Self(mounted))
     }
 
     fn with<T>(&self, run: impl FnOnce(&FatVolume<Cursor>) -> hadris_fat::Result<T>) -> Result<T, FileError> {
-        let volume = self.volume.lock();
-        *self.failure.lock() = None;
-        run(&volume).map_err(|error| told(&error, &self.failure))
+        let volume = self.0.volume.lock();
+        *self.0.failure.lock() = None;
+        run(&volume).map_err(|error| told(&error, &self.0.failure))
     }
 
     fn change(&self, path: &str, bytes: &[u8], keep: bool) -> Result<(), FileError> {
@@ -185,7 +193,19 @@ impl Files for Fat {
 
     fn flush(&self) -> Result<(), FileError> {
         self.with(FatVolume::sync)?;
-        self.disk.flush().map_err(FileError::Disk)
+        self.0.disk.flush().map_err(FileError::Disk)
+    }
+}
+
+impl Held for Mounted {
+    fn let_go(&self, deadline: Nanoseconds) -> Result<(), DiskError> {
+        let Ok(volume) = self.volume.lock_until(deadline) else {
+            return Err(DiskError { disk: self.disk.disk().name(), reason: Reason::TimedOut });
+        };
+        let done = self.disk.flush_until(deadline);
+        // Each operation is on the disk as a whole, or not at all: none may begin any more.
+        core::mem::forget(volume);
+        done
     }
 }
 

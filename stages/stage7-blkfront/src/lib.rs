@@ -5,9 +5,10 @@
 //!
 //! - [`disk`] is what the rest of the kernel uses; [`disks`] are those that are there; [`name`] and [`error`] are theirs;
 //! - [`requests`] turn bytes into the words of [`blkif`]; [`completions`] find what a response belongs to;
-//! - [`block_cache`] keeps blocks in memory, [`cached`] those of a disk;
+//! - [`block_cache`] keeps blocks in memory, [`cached`] those of a disk; [`held`] sees to them when the guest ends;
 //! - [`files`] are in memory ([`ram_files`]) or on a disk ([`fat`]), with a [`date`];
-//! - [`ring`], [`pages`], [`call`] and [`queue`] carry them; [`gate`] keeps writers apart; `driver` agrees with the backend.
+//! - [`ring`], [`pages`], [`call`] and [`queue`] carry them; [`gate`] keeps writers apart; `transfer` has many under way, and `watch`
+//!   gives up on those that take too long; `driver` agrees with the backend.
 //!
 //! Three files are exercises: `request.rs` (7a), `completion.rs` (7b) and `cache.rs` (7c). Each is a private module with public,
 //! documented functions in front of it, its only callers. References are in `solutions/stage7-blkfront`.
@@ -31,6 +32,7 @@ pub mod error;
 pub mod fat;
 pub mod files;
 pub mod gate;
+pub mod held;
 pub mod name;
 pub mod pages;
 pub mod queue;
@@ -39,6 +41,8 @@ pub mod requests;
 pub mod ring;
 #[cfg(test)]
 mod tests;
+mod transfer;
+mod watch;
 
 #[cfg_attr(feature = "ref-request", path = "../../../solutions/stage7-blkfront/request.rs")]
 #[forbid(unsafe_code)]
@@ -82,8 +86,9 @@ pub fn prepare(entry: &Entry) {
     static UP: spin::Once<()> = spin::Once::new();
     netfront::prepare(entry);
     UP.call_once(|| {
+        console::ending::before_end(held::let_go);
         driver::start(console::booted().map_or(CommandLine(""), |boot| boot.command_line));
-        if let Err(error) = frontend::start() {
+        if let Err(error) = frontend::start().and_then(|()| watch::start()) {
             panic!("devices can't be followed: {error}");
         }
     });

@@ -50,7 +50,7 @@ fn start(mut entry: console::Entry) {
 #[cfg(all(guest, feature = "checks"))]
 fn live(word: &[u8; 8]) {
     let said = blkfront::disk::Disk::open("xvda").and_then(|disk| {
-        let cache = blkfront::cached::CachedDisk::new(disk.clone(), 4);
+        let cache = blkfront::cached::CachedDisk::new(disk.clone(), 4)?;
         let mut read = [0; 8];
         cache.write(disk.size() - 8, word)?;
         cache.flush()?;

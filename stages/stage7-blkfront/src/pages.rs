@@ -4,9 +4,12 @@
 //! buffer is none of its business. Where both sides agree on *persistent grants* the backend keeps the pages mapped, and the same ones
 //! are used again and again; mapping them costs it more than copying costs us. Otherwise each page is granted for one request.
 //!
-//! Invariant: a page that the backend may still reach isn't free memory. (See [`SharedPage`].)
+//! Invariant: a page that the backend may still reach isn't free memory. (See [`SharedPage`].) And whatever becomes of a request,
+//! its pages go back to where they came from.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Deref;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use console::lock::Lock;
@@ -87,7 +90,7 @@ impl Pool {
     ///
     /// # Errors
     /// If there is no memory, or no reference.
-    pub fn take(&self, count: usize, access: Access) -> Result<Vec<SharedPage>, GrantError> {
+    pub fn take(self: &Arc<Self>, count: usize, access: Access) -> Result<Pages, GrantError> {
         let mut pages = Vec::new();
         pages.try_reserve_exact(count).map_err(|_| GrantError::OutOfMemory)?;
         let keeps = match &mut *self.kept.lock() {
@@ -101,15 +104,15 @@ impl Pool {
         };
         // What is kept is for reading and writing, whatever it is needed for now.
         let access = if keeps { Access::ReadWrite } else { access };
-        while pages.len() < count {
-            pages.push(SharedPage::new(self.backend, access)?);
+        let mut pages = Pages { pool: self.clone(), pages };
+        while pages.pages.len() < count {
+            pages.pages.push(SharedPage::new(self.backend, access)?);
             self.made.fetch_add(1, Ordering::Relaxed);
         }
         Ok(pages)
     }
 
-    /// Gives pages back after their request is done.
-    pub fn give_back(&self, pages: Vec<SharedPage>) {
+    fn give_back(&self, pages: Vec<SharedPage>) {
         if let Some(kept) = &mut *self.kept.lock()
             && kept.try_reserve(pages.len()).is_ok()
         {
@@ -122,6 +125,26 @@ impl Pool {
     pub fn clear(&self) {
         let kept = self.kept.lock().take();
         drop(kept);
+    }
+}
+
+/// Pages for the data of a request. When they are dropped, the pool has them again.
+pub struct Pages {
+    pool: Arc<Pool>,
+    pages: Vec<SharedPage>,
+}
+
+impl Deref for Pages {
+    type Target = [SharedPage];
+
+    fn deref(&self) -> &[SharedPage] {
+        &self.pages
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        self.pool.give_back(core::mem::take(&mut self.pages));
     }
 }
 

@@ -3,7 +3,9 @@
 //! Requests are accepted at any time and in any number. Those for which the ring has no room wait here, in order. An event of the
 //! backend's ends some and lets as many follow, all in the handler, so nobody has to run in between.
 //!
-//! Invariant: each request that was accepted ends: as the backend says, or because the queue is closed. A backend that lies closes it.
+//! Invariant: each request that was accepted ends for whoever waits: as the backend says, because the queue is closed, or because there
+//! has been no answer for too long. A backend that lies closes it. What a backend can still reach, and the right to write, are a
+//! request's own, and stay with it until the backend has answered, or the device is gone.
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
@@ -12,18 +14,22 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use console::lock::Lock;
 use console::types::{Domid, Port};
+use core::time::Duration;
 use events::port::{self, Binding, PortError};
+use threads::time::{Nanoseconds, now};
 use xenbus::grants::{GrantRef, SharedPage};
 
 use crate::blkif::{DIRECT, Operation};
-use crate::call::{Call, End, Pending};
+use crate::call::{Call, Pending};
 use crate::completions::{self, Lie, Table};
 use crate::error::Reason;
-use crate::pages::RingPages;
+use crate::gate::Hold;
+use crate::pages::{Pages, RingPages};
 use crate::requests::{self, Request};
 use crate::ring::Ring;
+use crate::watch;
 
-/// A request that waits for room in the ring.
+/// What is to be asked of the backend.
 pub struct Job {
     /// What it asks for.
     pub operation: Operation,
@@ -33,10 +39,22 @@ pub struct Job {
     pub sector: u64,
     /// How many there are.
     pub sectors: usize,
-    /// The memory.
-    pub pages: Vec<SharedPage>,
-    /// Where the segments stand, if they are too many for the request itself.
-    pub table: Option<SharedPage>,
+    /// The memory, for reading and writing.
+    pub pages: Option<Pages>,
+    /// The page where the segments stand, if they are too many for the request itself.
+    pub table: Option<Pages>,
+    /// The right to write.
+    pub hold: Option<Hold>,
+}
+
+/// A request that was accepted.
+struct Accepted {
+    job: Job,
+    call: Arc<Call>,
+    /// When it was, or when it went into the ring.
+    since: Nanoseconds,
+    /// How much had been answered by then.
+    answers: u64,
 }
 
 /// Liars met so far, on all disks.
@@ -56,7 +74,7 @@ pub struct Counts {
     pub indirect: u64,
     /// Events sent to the backend.
     pub events: u64,
-    /// The most that were accepted and had not ended, at a time.
+    /// The most that were in the ring at a time, and not answered.
     pub deepest: u64,
 }
 
@@ -69,9 +87,12 @@ pub struct Queue {
 struct State {
     ring: Option<Ring<RingPages>>,
     port: Option<Binding>,
-    consumed: u32,
-    table: Table<(Job, Arc<Call>)>,
-    waiting: VecDeque<(Job, Arc<Call>)>,
+    table: Table<Accepted>,
+    waiting: VecDeque<Accepted>,
+    /// How much the backend has answered.
+    answers: u64,
+    /// When it did last.
+    answered: Nanoseconds,
     /// Why nothing is accepted any more.
     closed: Option<Reason>,
 }
@@ -85,7 +106,7 @@ impl Queue {
         let ring = Ring::new(RingPages::new(backend, order)?);
         let table = Table::new(ring.size());
         let (ring, waiting) = (Some(ring), VecDeque::new());
-        let state = State { ring, port: None, consumed: 0, table, waiting, closed: None };
+        let state = State { ring, port: None, table, waiting, answers: 0, answered: now(), closed: None };
         let queue = Arc::new(Self { state: Lock::new(state), counts: Default::default() });
         let binding = Self::bind(&queue, backend)?;
         if cpu > 0 {
@@ -140,30 +161,33 @@ impl Queue {
         if let Some(reason) = state.closed {
             return Err(reason);
         }
-        state.waiting.push_back((job, call.clone()));
+        let answers = state.answers;
+        state.waiting.push_back(Accepted { job, call: call.clone(), since: now(), answers });
         self.start(&mut state);
+        drop(state);
+        watch::something_is_under_way();
         Ok(Pending(call))
     }
 
     /// Moves what waits into the ring, as far as there is room.
     fn start(&self, state: &mut State) {
-        let State { ring: Some(ring), port, table, waiting, .. } = state else { return };
-        let most = (table.len() + waiting.len()) as u64;
+        let State { ring: Some(ring), port, table, waiting, answers: so_far, .. } = state else { return };
         let mut put = 0;
-        while let Some(job) = waiting.pop_front() {
-            let id = match completions::begin(table, job) {
+        while let Some(accepted) = waiting.pop_front() {
+            let id = match completions::begin(table, accepted) {
                 Ok(id) => id,
-                Err(job) => {
-                    waiting.push_front(job);
+                Err(accepted) => {
+                    waiting.push_front(accepted);
                     break;
                 }
             };
-            if let Some((job, _)) = &table.slots[id as u32 as usize].item {
+            if let Some(Accepted { job, since, answers, .. }) = &mut table.slots[id as u32 as usize].item {
+                (*since, *answers) = (now(), *so_far);
                 ring.put(&self.encode(job, id));
                 put += 1;
             }
         }
-        self.counts[3].fetch_max(most, Ordering::Relaxed);
+        self.counts[3].fetch_max(table.len() as u64, Ordering::Relaxed);
         if put > 0 && ring.publish() {
             self.counts[2].fetch_add(1, Ordering::Relaxed);
             let _ = port.as_ref().map(Binding::notify); // closed: then the backend goes, and everything ends
@@ -173,10 +197,11 @@ impl Queue {
 
     fn encode(&self, job: &Job, id: u64) -> [u64; crate::blkif::WORDS] {
         let Job { operation, handle, sector, .. } = *job;
-        let references: Vec<GrantRef> = job.pages.iter().map(SharedPage::reference).collect();
+        let pages = job.pages.iter().flat_map(|pages| pages.iter());
+        let references: Vec<GrantRef> = pages.map(SharedPage::reference).collect();
         let transfers = matches!(operation, Operation::Read | Operation::Write);
         let segments = if transfers { requests::spread(job.sectors, &references) } else { Vec::new() };
-        let table = job.table.as_ref().filter(|_| segments.len() > DIRECT);
+        let table = job.table.as_ref().and_then(|table| table.first()).filter(|_| segments.len() > DIRECT);
         if let Some(table) = table {
             for (index, segment) in segments.iter().enumerate() {
                 table.write(8 * index, &requests::encode_segment(segment).to_le_bytes());
@@ -192,12 +217,15 @@ impl Queue {
     /// Takes responses, and lets as many requests follow: the handler of the backend's events.
     pub fn pump(&self) {
         let mut state = self.state.lock();
-        let State { ring: Some(ring), consumed, table, .. } = &mut *state else { return };
+        let State { ring: Some(ring), table, answers, answered, .. } = &mut *state else { return };
         if table.is_empty() {
             return; // whatever it is, nobody has asked for it
         }
-        let collected = completions::collect(ring, consumed, table, &mut |(job, call), status| {
-            call.finish(end(job, status));
+        let collected = completions::collect(ring, table, &mut |Accepted { job, call, .. }, status| {
+            (*answers, *answered) = (*answers + 1, now());
+            let Job { pages, table, hold, .. } = job;
+            drop((table, hold)); // before whoever waits goes on, and makes the next one
+            call.finish(end(pages, status));
         });
         match collected {
             Ok(()) => self.start(&mut state),
@@ -206,8 +234,41 @@ impl Queue {
                 let reason = Reason::Lied(what);
                 state.closed = Some(reason);
                 finish_all(&mut state, reason);
+                drop(state);
+                watch::look_now();
             }
         }
+    }
+
+    // ANCHOR: give_up
+    /// Has nobody wait any longer for what the backend has had for all of `patience`, if it has answered nothing meanwhile, or so much
+    /// that this was passed over. A slow backend that has much to do gets the time that it takes. Returns how many requests are
+    /// under way, and how many of them nobody waits for.
+    pub fn give_up(&self, patience: Duration) -> (usize, usize) {
+        let mut state = self.state.lock();
+        let room = state.table.slots.len() as u64;
+        let is_over = |since: Nanoseconds| now().since(since) >= patience;
+        let is_silent = is_over(state.answered);
+        let mut late = 0;
+        for accepted in state.table.slots.iter().filter_map(|slot| slot.item.as_ref()) {
+            // No more than the ring has room for can have been in front of it.
+            if is_over(accepted.since) && (is_silent || state.answers - accepted.answers >= room) {
+                late += 1;
+                accepted.call.finish(Err(Reason::TimedOut)); // its slot and its pages stay the backend's
+            }
+        }
+        if is_silent {
+            while let Some(accepted) = state.waiting.pop_front_if(|accepted| is_over(accepted.since)) {
+                accepted.call.finish(Err(Reason::TimedOut));
+            }
+        }
+        (state.table.len() + state.waiting.len(), late)
+    }
+    // ANCHOR_END: give_up
+
+    /// Why the queue is closed, if it is.
+    pub fn closed(&self) -> Option<Reason> {
+        self.state.lock().closed
     }
 
     /// Carries out one request by looking for its response again and again, without what exercise 7b makes: for checks. The ring must be
@@ -215,7 +276,7 @@ impl Queue {
     #[cfg(feature = "checks")]
     pub fn exchange(&self, request: &[u64; crate::blkif::WORDS]) -> Option<crate::blkif::Response> {
         use crate::completions::Responses;
-        let deadline = threads::time::after(crate::disk::PATIENCE / 4);
+        let deadline = threads::time::after(crate::driver::PATIENCE / 4);
         {
             let mut state = self.state.lock();
             let State { ring: Some(ring), port: Some(port), .. } = &mut *state else { return None };
@@ -226,11 +287,10 @@ impl Queue {
         loop {
             {
                 let mut state = self.state.lock();
-                let State { ring: Some(ring), consumed, .. } = &mut *state else { return None };
-                if ring.produced() != *consumed {
-                    let response = ring.response(*consumed);
-                    *consumed = consumed.wrapping_add(1);
-                    ring.set_event(consumed.wrapping_add(1));
+                let State { ring: Some(ring), .. } = &mut *state else { return None };
+                if ring.produced() != ring.consumed() {
+                    let response = ring.take();
+                    ring.set_event(ring.consumed().wrapping_add(1));
                     return Some(response);
                 }
             }
@@ -261,9 +321,9 @@ impl Drop for Queue {
 }
 
 /// How a request ended, by its status.
-fn end(job: Job, status: i16) -> End {
+fn end(pages: Option<Pages>, status: i16) -> crate::call::End {
     match status {
-        0 => Ok(job.pages.into_iter().chain(job.table).collect()),
+        0 => Ok(pages),
         -2 => Err(Reason::Unsupported),
         // -1, and what no backend should say.
         _ => Err(Reason::Failed),
@@ -272,9 +332,9 @@ fn end(job: Job, status: i16) -> End {
 
 fn finish_all(state: &mut State, reason: Reason) {
     let under_way = state.table.drain();
-    for (job, call) in under_way.into_iter().chain(state.waiting.drain(..)) {
-        call.finish(Err(reason));
+    for Accepted { job, call, .. } in under_way.into_iter().chain(state.waiting.drain(..)) {
         drop(job); // a page that the backend still has mapped is put aside
+        call.finish(Err(reason));
     }
 }
 

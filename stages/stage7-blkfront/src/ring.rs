@@ -53,6 +53,8 @@ pub struct Ring<S> {
     produced: u32,
     /// The number of the first that the backend doesn't see yet.
     published: u32,
+    /// The number of the next response.
+    consumed: u32,
 }
 
 impl<S: Shared> Ring<S> {
@@ -61,7 +63,7 @@ impl<S: Shared> Ring<S> {
         let fit = (memory.bytes() - ENTRIES) / ENTRY;
         memory.store_u32(REQ_EVENT, 1);
         memory.store_u32(RSP_EVENT, 1);
-        Self { memory, size: 1 << fit.ilog2(), produced: 0, published: 0 }
+        Self { memory, size: 1 << fit.ilog2(), produced: 0, published: 0, consumed: 0 }
     }
 
     /// How many requests can be under way at a time.
@@ -108,8 +110,13 @@ impl<S: Shared> Responses for Ring<S> {
         produced
     }
 
-    fn response(&self, number: u32) -> Response {
-        let place = self.entry(number);
+    fn consumed(&self) -> u32 {
+        self.consumed
+    }
+
+    fn take(&mut self) -> Response {
+        let place = self.entry(self.consumed);
+        self.consumed = self.consumed.wrapping_add(1);
         Response::new([self.memory.load(place), self.memory.load(place + 8)])
     }
 

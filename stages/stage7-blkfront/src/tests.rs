@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "as in every test; helpers are no test functions")]
 
+mod gate;
 mod hostile;
 
 mod request {
@@ -91,7 +92,7 @@ mod cache {
 
     #[test]
     fn dirty_blocks_are_written_in_order_before_the_flush() {
-        let (mut cache, mut device) = (Cache::new(4), Device::default());
+        let (mut cache, mut device) = (Cache::new(4).unwrap(), Device::default());
         [9, 3, 7].into_iter().for_each(|block| dirty(&mut cache, &mut device, block));
         assert_eq!(flush(&mut cache, &mut device), Ok(()));
         assert_eq!((&device.written[..], device.flushes, cache.dirty()), (&[3, 7, 9][..], 1, 0));
@@ -100,7 +101,7 @@ mod cache {
 
     #[test]
     fn what_could_not_be_written_is_still_there() {
-        let (mut cache, mut device) = (Cache::new(1), Device::default());
+        let (mut cache, mut device) = (Cache::new(1).unwrap(), Device::default());
         dirty(&mut cache, &mut device, 5);
         device.broken = true;
         assert_eq!(load(&mut cache, &mut device, 6, false), Err(()));

@@ -90,7 +90,7 @@ pub fn __run<T: Outcome>(entry: &console::Entry, keys: &[console::options::Key],
     let boot = blkfront::boot(entry);
     options::review(boot.command_line, &[], &[options::KEYS, netfront::net::config::KEYS, blkfront::KEYS, keys]);
     if !main().tell() {
-        console::power::crash();
+        console::power::fail();
     }
 }
 

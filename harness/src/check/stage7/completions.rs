@@ -60,15 +60,15 @@ impl Begun {
         Self { start, answers }
     }
 
-    /// The two records of a collection that has finished so many, and copied so many more.
+    /// The two records of a collection that has finished so many, and taken so many more.
     fn rows(&self, what: &str, case: &str, result: &str, finished: usize, more: usize, event: bool) -> [Row; 2] {
         let consumed = self.start.wrapping_add((finished + more) as u32);
         let done = self.answers[..finished].iter().map(|(item, status)| format!("{item}:{status}"));
         let event = if event { consumed.wrapping_add(1) } else { 0 };
         [
-            Row::new(what).is("case", case).is("result", result).is("done", list(done)).is("consumed", consumed),
+            Row::new(what).is("case", case).is("result", result).is("done", list(done)),
             Row::new(what)
-                .is("copied", finished + more)
+                .is("taken", finished + more)
                 .is("event", event)
                 .is("under_way", self.answers.len() - finished),
         ]

@@ -47,7 +47,8 @@ impl Ready {
         self.start_as(command_line, |options| options.paused = true)
     }
 
-    fn start_as(&self, command_line: &str, change: impl FnOnce(&mut CreateOptions)) -> Domain<'_> {
+    /// Starts the guest, made with other options.
+    pub fn start_as(&self, command_line: &str, change: impl FnOnce(&mut CreateOptions)) -> Domain<'_> {
         let mut options = self.shape.options(fresh_name(&self.name), &self.kernel, command_line);
         change(&mut options);
         Domain::create(&self.machine, &options).unwrap_or_else(|error| panic!("{error}"))

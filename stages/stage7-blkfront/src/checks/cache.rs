@@ -22,7 +22,8 @@ pub fn run(reporter: &Reporter) {
 /// Records, for ten turns at a time: `turn`, the last; `calls`, see [`Noted`]; `slots`, the slot of each load; `bytes`, the last byte of each block
 /// as it is then.
 fn hits(rng: &mut Rng, record: &Record) {
-    let (mut cache, mut device) = (Cache::new(8), Noted::default());
+    let Ok(mut cache) = Cache::new(8) else { return record.saw(format_args!("error=out_of_memory")) };
+    let mut device = Noted::default();
     let (mut slots, mut last) = (Vec::new(), Vec::new());
     for turn in 0..40_u8 {
         let block = rng.u64(..8);
@@ -49,7 +50,8 @@ fn hits(rng: &mut Rng, record: &Record) {
 /// Records, for ten turns at a time: `turn`, `calls`, `present`, the block in each slot; `victim`, the slot that would be next, and `found`, the slot
 /// of the turn's block.
 fn victims(rng: &mut Rng, record: &Record) {
-    let (mut cache, mut device) = (Cache::new(4), Noted::default());
+    let Ok(mut cache) = Cache::new(4) else { return record.saw(format_args!("error=out_of_memory")) };
+    let mut device = Noted::default();
     for turn in 0..60_u8 {
         let block = rng.u64(..10);
         let dirty = rng.bool();
@@ -74,7 +76,8 @@ fn victims(rng: &mut Rng, record: &Record) {
 /// loaded, into a cache of six slots, and there is one more flush.
 /// Records, for each flush: `flush`, its number; `calls` since the last; `dirty` slots afterwards.
 fn flushed(rng: &mut Rng, record: &Record) {
-    let (mut cache, mut device) = (Cache::new(6), Noted::default());
+    let Ok(mut cache) = Cache::new(6) else { return record.saw(format_args!("error=out_of_memory")) };
+    let mut device = Noted::default();
     let mut number = 0;
     let mut flush = |cache: &mut Cache, device: &mut Noted| {
         let done = flush(cache, device).is_ok();

@@ -20,7 +20,8 @@ pub fn run(reporter: &Reporter) {
 /// filled with the turn's number if `dirty`.
 /// Records, for each: `turn`; `got`: `ok`, or the number of the call in this turn that failed; `calls`; `present`; `dirty`, how many slots; `unflushed`.
 fn failures(rng: &mut Rng, record: &Record) {
-    let (mut cache, mut device) = (Cache::new(4), Noted::default());
+    let Ok(mut cache) = Cache::new(4) else { return record.saw(format_args!("error=out_of_memory")) };
+    let mut device = Noted::default();
     for turn in 0..60_u8 {
         let flushes = rng.u8(..4) == 0;
         let block = rng.u64(..8);

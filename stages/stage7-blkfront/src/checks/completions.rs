@@ -85,7 +85,7 @@ fn wrong_ids(right: u64, last: u64, turns: u32, away: u32) -> [(&'static str, u6
 /// Draws: `count = rng.u32(4..=12)`; `start = u32::MAX - rng.u32(..4)`, where the ring's numbers are; the items 0 to `count` begin; their responses in
 /// the order of `rng.shuffle`; for each, in that order, the status of number `rng.usize(..3)` of 0, -1, -2; `held = rng.usize(1..4)`, the number of
 /// responses, from the end, that don't come.
-/// Records: `done`, item `:` status; `consumed`; `copied`, how often a response was; `event`, the last one asked for; `under_way`.
+/// Records: `done`, item `:` status; `taken`, how many responses were; `event`, the last one asked for; `under_way`.
 fn collected(rng: &mut Rng, record: &Record) {
     let (mut table, mut ring) = begun(rng);
     let held = rng.usize(1..4);
@@ -115,18 +115,7 @@ pub fn begun(rng: &mut Rng) -> (Table<u32>, Scripted) {
     rng.shuffle(&mut ids);
     let response = |id: u64| Response { id, status: [0, -1, -2][rng.usize(..3)] };
     let responses = ids.into_iter().map(response).collect();
-    (
-        table,
-        Scripted {
-            start,
-            responses,
-            late: Vec::new(),
-            copied: Cell::new(0),
-            event: 0,
-            shift: Vec::new(),
-            looks: Cell::new(0),
-        },
-    )
+    (table, Scripted { start, responses, late: Vec::new(), taken: 0, event: 0, shift: Vec::new(), looks: Cell::new(0) })
 }
 
 /// A backend that does as it is told.
@@ -137,8 +126,8 @@ pub struct Scripted {
     pub responses: Vec<Response>,
     /// What comes when an event is asked for, the last one first.
     pub late: Vec<Response>,
-    /// How often a response was copied.
-    pub copied: Cell<usize>,
+    /// How many responses were taken.
+    pub taken: usize,
     /// The event that was asked for last.
     pub event: u32,
     /// What is added to the true index, look by look; the last one holds from there on.
@@ -150,17 +139,17 @@ pub struct Scripted {
 impl Scripted {
     /// Collects, and records what came of it.
     pub fn report(&mut self, table: &mut Table<u32>, record: &Record, case: &str) {
-        let (mut consumed, mut done) = (self.start, Vec::new());
-        let result = collect(self, &mut consumed, table, &mut |item, status| done.push(format!("{item}:{status}")));
+        let mut done = Vec::new();
+        let result = collect(self, table, &mut |item, status| done.push(format!("{item}:{status}")));
         let result = match result {
             Ok(()) => "ok",
             Err(lie) if lie == TOO_MANY => "too_many",
             Err(Lie(_)) => "no_request",
         };
-        let (done, copied, event) = (List(done.iter()), self.copied.get(), self.event);
+        let (done, taken, event) = (List(done.iter()), self.taken, self.event);
         let left = table.len();
-        record.saw(format_args!("case={case} result={result} done={done} consumed={consumed}"));
-        record.saw(format_args!("copied={copied} event={event} under_way={left}"));
+        record.saw(format_args!("case={case} result={result} done={done}"));
+        record.saw(format_args!("taken={taken} event={event} under_way={left}"));
     }
 }
 
@@ -171,10 +160,15 @@ impl Responses for Scripted {
         self.start.wrapping_add(self.responses.len() as u32).wrapping_add(shift)
     }
 
-    fn response(&self, number: u32) -> Response {
-        self.copied.set(self.copied.get() + 1);
+    fn consumed(&self) -> u32 {
+        self.start.wrapping_add(self.taken as u32)
+    }
+
+    fn take(&mut self) -> Response {
         let nonsense = Response { id: u64::MAX, status: 0 };
-        self.responses.get(number.wrapping_sub(self.start) as usize).copied().unwrap_or(nonsense)
+        let response = self.responses.get(self.taken).copied().unwrap_or(nonsense);
+        self.taken += 1;
+        response
     }
 
     fn set_event(&mut self, number: u32) {

@@ -66,7 +66,7 @@ fn tasks(rng: &mut Rng, record: &Record, disk: &alloc::sync::Arc<Disk>) -> Resul
 /// written to byte 1048576 + `offset`. Each round ends with a flush, then dom0 is asked for the image of this part; then five times `offset`, as above, of which
 /// the guest reads 16 bytes: `read`.
 fn cached(rng: &mut Rng, record: &Record, disk: &alloc::sync::Arc<Disk>) -> Result<(), DiskError> {
-    let cache = CachedDisk::new(disk.clone(), 16);
+    let cache = CachedDisk::new(disk.clone(), 16)?;
     for _ in 0..2 {
         for _ in 0..60 {
             let offset = rng.usize(..PART - 3000);

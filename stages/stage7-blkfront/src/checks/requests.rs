@@ -148,14 +148,13 @@ fn real(rng: &mut Rng, record: &Record, disk: &Opened) {
         Some(response) => record.saw(format_args!("status={} id={}", response.status, response.id == request.id)),
         None => record.saw(format_args!("status=none id=false")),
     };
-    let take = |count| disk.take_pages(count).unwrap_or_default();
     let references = |pages: &[SharedPage]| pages.iter().map(SharedPage::reference).collect::<Vec<_>>();
     let handle = disk.handle();
     let first = rng.u64(..64);
     let sectors = rng.usize(9..=80);
     let id = rng.u64(..);
     let data = bytes(rng, sectors * SECTOR);
-    let pages = take(10);
+    let Ok(pages) = disk.take_pages(10) else { return record.saw(format_args!("error=out_of_memory")) };
     pages::fill(&pages, 0, &data);
     let segments = requests::spread(sectors, &references(&pages));
     let write = Request {
@@ -179,9 +178,11 @@ fn real(rng: &mut Rng, record: &Record, disk: &Opened) {
     let mut read = [0; SECTOR];
     pages::drain(&pages, 0, &mut read);
     record.saw(format_args!("read={}", Hex(&read)));
-    disk.give_pages(pages);
+    drop(pages);
 
-    let (pages, table) = (take(20), take(1));
+    let (Ok(pages), Ok(table)) = (disk.take_pages(20), disk.take_pages(1)) else {
+        return record.saw(format_args!("error=out_of_memory"));
+    };
     pages::fill(&pages, 0, &bytes(rng, 20 * 4096));
     let segments = requests::spread(160, &references(&pages));
     for (index, segment) in segments.iter().enumerate() {
@@ -194,6 +195,4 @@ fn real(rng: &mut Rng, record: &Record, disk: &Opened) {
     exchange(&Request { operation: Operation::Discard, sector: 256, sectors: 8, ..without });
     exchange(&Request { operation: Operation::Flush, sector: 0, ..without });
     ask_for_bytes(record, 263 * SECTOR as u64, 1024);
-    disk.give_pages(pages);
-    disk.give_pages(table);
 }

@@ -96,7 +96,7 @@ fn try_everything(files: &dyn Files) -> Result<usize, FileError> {
 }
 
 /// What a file of this name and size holds: byte n is n times 7 plus the bytes of the name.
-fn content(name: &str, size: usize) -> Vec<u8> {
+pub(super) fn content(name: &str, size: usize) -> Vec<u8> {
     let start = name.bytes().fold(0_u8, u8::wrapping_add);
     (0..size).map(|at| start.wrapping_add((at * 7) as u8).wrapping_add((at >> 8) as u8)).collect()
 }

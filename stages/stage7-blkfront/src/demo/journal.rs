@@ -28,7 +28,7 @@ pub(super) fn journal(line: CommandLine<'_>) {
 }
 
 fn run(seed: u64) -> Result<(), DiskError> {
-    let disk = CachedDisk::new(Disk::open("xvda")?, SLOTS);
+    let disk = CachedDisk::new(Disk::open("xvda")?, SLOTS)?;
     let blocks = disk.disk().size() / BLOCK as u64;
     let mut bytes = vec![0; BLOCK];
     for round in 1.. {

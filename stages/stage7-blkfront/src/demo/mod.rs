@@ -1,9 +1,12 @@
 //! The demos of stage 7.
 
 mod disk;
+mod false_backend;
+mod faults;
 mod files;
 mod hold;
 mod journal;
+mod notes;
 
 use console::demo::Demo;
 use console::options::{Key, Values};
@@ -15,5 +18,7 @@ pub const DEMOS: &[Demo] = &[
     Demo { name: "disk", keys: &[Key { name: "seed", values: Values::Number }], run: disk::disk },
     Demo { name: "files", keys: KEYS, run: files::files },
     Demo { name: "journal", keys: &[], run: journal::journal },
+    Demo { name: "notes", keys: notes::KEYS, run: notes::notes },
+    Demo { name: "disk-faults", keys: &[], run: faults::faults },
     Demo { name: "disk-hold", keys: &[], run: hold::hold },
 ];

@@ -91,8 +91,7 @@ fn an_honest_backend_ends_every_request_once_in_rings_of_all_sizes() {
     for (pages, size) in [(1, 32), (2, 64), (4, 128), (8, 256)] {
         let (mut ring, mut backend) = pair(pages);
         assert_eq!(ring.size(), size);
-        let (mut table, mut consumed, mut ended, mut rng) =
-            (Table::new(size), 0, Vec::new(), Rng::with_seed(pages as u64));
+        let (mut table, mut ended, mut rng) = (Table::new(size), Vec::new(), Rng::with_seed(pages as u64));
         for number in 0..2000_u32 {
             if let Ok(id) = begin(&mut table, number) {
                 ring.put(&request(id));
@@ -104,7 +103,7 @@ fn an_honest_backend_ends_every_request_once_in_rings_of_all_sizes() {
                     let id = backend.open.swap_remove(rng.usize(..backend.open.len()));
                     backend.answer(id, 0);
                 }
-                collect(&mut ring, &mut consumed, &mut table, &mut |item, _| ended.push(item)).unwrap();
+                collect(&mut ring, &mut table, &mut |item, _| ended.push(item)).unwrap();
             }
         }
         let _ = ring.publish();
@@ -112,7 +111,7 @@ fn an_honest_backend_ends_every_request_once_in_rings_of_all_sizes() {
         while let Some(id) = backend.open.pop() {
             backend.answer(id, 0);
         }
-        collect(&mut ring, &mut consumed, &mut table, &mut |item, _| ended.push(item)).unwrap();
+        collect(&mut ring, &mut table, &mut |item, _| ended.push(item)).unwrap();
         let count = ended.len();
         ended.sort_unstable();
         ended.dedup();
@@ -127,7 +126,7 @@ fn a_backend_that_writes_anything_anywhere_ends_nothing_twice() {
         let mut rng = Rng::with_seed(seed);
         let (mut ring, mut backend) = pair(1 << rng.usize(..3));
         let mut table = Table::new(ring.size());
-        let (mut consumed, mut begun, mut ended) = (0, 0_u32, Vec::new());
+        let (mut begun, mut ended) = (0_u32, Vec::new());
         for _ in 0..rng.usize(1..60) {
             while rng.bool() {
                 let Ok(id) = begin(&mut table, begun) else { break };
@@ -152,7 +151,7 @@ fn a_backend_that_writes_anything_anywhere_ends_nothing_twice() {
                     }
                 }
             }
-            if collect(&mut ring, &mut consumed, &mut table, &mut |item, _| ended.push(item)).is_err() {
+            if collect(&mut ring, &mut table, &mut |item, _| ended.push(item)).is_err() {
                 lies += 1;
                 break; // the driver listens no more
             }

@@ -1,30 +1,8 @@
-//! Stage 7 on a real Xen: disks behind Linux's block backend, and what is in their images.
-//!
-//! The tests share the machine of `machine`, one at a time, and the stage's image, which is built once.
+//! Bytes of disks: those that a guest has written, those that it may not write, and disks that go.
 
-use crate::common::{holds, repository, run};
-use crate::machine::Ready;
-use harness::machine::{Disk, Machine};
-use harness::prerequisites;
-use harness::ui::Ui;
-use std::path::Path;
-use std::process::Command;
-
-const FOLDER: &str = "/images/test";
-/// What images are filled with beforehand.
-const FILL: u8 = 0xa5;
-const SIZE: usize = 4 << 20;
-
-fn ready() -> Ready {
-    Ready::with("blkfront")
-}
-
-/// A disk with an image of this size.
-fn disk(machine: &Machine, vdev: &str, size: usize, writable: bool) -> Disk {
-    let path = format!("{FOLDER}/{vdev}");
-    machine.agent().put(&path, &vec![FILL; size]).unwrap();
-    Disk { path, vdev: vdev.into(), writable }
-}
+use super::{FILL, FOLDER, SIZE, disk, ready, same};
+use crate::common::holds;
+use harness::machine::Disk;
 
 /// An image as `app=disk` has to leave it: see `stages/stage7-blkfront/src/demo/disk.rs`.
 fn written(seed: u64, size: usize, discarded: bool) -> Vec<u8> {
@@ -41,13 +19,6 @@ fn written(seed: u64, size: usize, discarded: bool) -> Vec<u8> {
         }
     }
     image
-}
-
-/// Where two images differ first.
-#[track_caller]
-fn same(got: &[u8], expected: &[u8], text: &str) {
-    let at = got.iter().zip(expected).position(|(got, expected)| got != expected);
-    assert!(got.len() == expected.len() && at.is_none(), "{} bytes; they differ from {at:?} on\n{text}", got.len());
 }
 
 #[test]
@@ -160,84 +131,4 @@ fn a_disk_is_detached_with_requests_under_way_and_comes_again() {
     domain.power_off(machine.within(60.0)).unwrap_or_else(|error| panic!("{error}\n{}", domain.text()));
     println!("{}", domain.text());
     agent.remove(FOLDER).unwrap();
-}
-
-/// An empty FAT file system of so many bits, made on this machine.
-fn fat(machine: &Machine, vdev: &str, bits: &str, kib: u64) -> Disk {
-    let image = Path::new(env!("CARGO_TARGET_TMPDIR")).join(vdev);
-    std::fs::File::create(&image).unwrap().set_len(kib << 10).unwrap();
-    tool("mkfs.vfat", &["-F", bits, "-s", "1", image.to_str().unwrap()]);
-    let path = format!("{FOLDER}/{vdev}");
-    machine.agent().put(&path, &std::fs::read(image).unwrap()).unwrap();
-    Disk { path, vdev: vdev.into(), writable: true }
-}
-
-/// What a program of this machine prints, which has to be content.
-#[track_caller]
-pub fn tool(program: &str, arguments: &[&str]) -> Vec<u8> {
-    let path = prerequisites::find(program).unwrap();
-    let output = Command::new(path).args(arguments).env("TZ", "UTC").output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{program} {arguments:?}: {said}");
-    output.stdout
-}
-
-/// What `app=files` writes: see `stages/stage7-blkfront/src/demo/files.rs`.
-fn content(name: &str, size: usize) -> Vec<u8> {
-    let start = name.bytes().fold(0_u8, u8::wrapping_add);
-    (0..size).map(|at| start.wrapping_add((at * 7) as u8).wrapping_add((at >> 8) as u8)).collect()
-}
-
-#[test]
-fn other_peoples_programs_read_the_files_that_a_guest_wrote() {
-    prerequisites::fat_tools(&Ui::new()).unwrap();
-    let machine = ready();
-    let garbage = disk(&machine, "xvdd", SIZE, true);
-    let disks = [
-        fat(&machine, "xvda", "12", 1500),
-        fat(&machine, "xvdb", "16", 8 << 10),
-        fat(&machine, "xvdc", "32", 36 << 10),
-        garbage,
-        fat(&machine, "xvde", "12", 128),
-    ];
-    let text = machine.said_with_disks("app=files", &disks);
-    println!("{text}");
-    let right = "every file reads back as it was written";
-    let lines = ["memory", "xvda", "xvdb", "xvdc"].map(|name| format!("{name}: {right}"));
-    holds(&text, &lines.each_ref().map(String::as_str));
-    holds(&text, &["xvdd: there is no sound file system", "xvde: there is no room left"]);
-    let day = String::from_utf8(tool("date", &["+%F"])).unwrap();
-    assert!(text.contains(&format!("moved.log was written at {} ", day.trim())), "{day} in\n{text}");
-
-    let image = Path::new(env!("CARGO_TARGET_TMPDIR")).join("image");
-    let image = image.to_str().unwrap();
-    for disk in disks.iter().filter(|disk| disk.vdev != "xvdd") {
-        std::fs::write(image, machine.agent().get(&disk.path).unwrap()).unwrap();
-        tool("fsck.vfat", &["-n", image]);
-        if disk.vdev == "xvde" {
-            continue; // as full as it can be, and sound
-        }
-        let read = |path: &str| tool("mcopy", &["-i", image, &format!("::{path}"), "-"]);
-        for (path, size) in
-            [("EMPTY.TXT", 0), ("logs/a file with a long name.txt", 5000), ("logs/Old Logs/big.bin", 200_000)]
-        {
-            assert!(read(path) == content(path, size), "{} {path}", disk.vdev);
-        }
-        assert_eq!(read("one.bin"), b"short");
-        assert!(read("moved.log") == content("entry", 700));
-        let appended: Vec<u8> = (0..10).flat_map(|round| content("append", 777)[..777 - round].to_vec()).collect();
-        assert!(read("logs/appended") == appended);
-        let listed = String::from_utf8(tool("mdir", &["-i", image, "::logs"])).unwrap();
-        assert!(!listed.contains("entry-08") && listed.contains("entry-39"), "{listed}");
-        assert!(listed.contains(day.trim()), "{listed}");
-    }
-    machine.agent().remove(FOLDER).unwrap();
-}
-
-/// All 100 of them are `harness soak crash`.
-#[test]
-fn what_was_flushed_survives_a_violent_end() {
-    let ended = run(repository(), &["soak", "crash", "--scale", "5"]).with(0);
-    println!("{}", ended.stdout);
-    assert!(ended.stdout.contains("5 of 100 guests: all of "), "{}", ended.stdout);
 }
