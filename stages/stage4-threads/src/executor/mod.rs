@@ -10,7 +10,8 @@
 //! assert_eq!(executor::block_on(answer), 42);
 //! ```
 //!
-//! Invariant: waking takes no memory and waits for nothing, so that it may be done in an event's handler.
+//! Invariant: waking takes no memory and waits for nothing, so that it may be done in an event's handler. What takes memory before
+//! says so: [`spawn`] and [`channel()`] return an error where there is none, [`block_on`] and [`join_all`] end the guest with a report.
 
 mod block_on;
 mod channel;
