@@ -21,10 +21,15 @@ use console::bedrock::cpu;
 use console::bedrock::cpu::Cpu;
 use console::options::{Key, Values};
 
+#[cfg_attr(test, allow(dead_code, reason = "tests have a base of their own"))]
 pub mod base;
 pub mod cache;
 pub mod classes;
+#[cfg(test)]
+mod host_base;
 pub mod slab;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 /// What has a guest's heap watched.
