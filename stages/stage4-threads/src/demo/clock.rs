@@ -40,7 +40,7 @@ pub(super) fn clock(command_line: CommandLine<'_>) {
     let (least, all) = (seen.iter().map(|seen| seen.0).min().unwrap_or(0), seen.iter().map(|seen| seen.0).sum::<u64>());
     let backward: u64 = seen.iter().map(|seen| seen.1).sum();
     println!("{threads} threads on {} vCPUs, the slowest with {least} readings", smp::online().iter().count());
-    println!("{all} readings, {backward} backward");
+    println!("backward: {backward} of {all} readings");
     let wall = events::clock::wall();
     println!("wall: {}.{:03} s since 1970", wall.as_secs(), wall.subsec_millis());
 }
