@@ -1,7 +1,7 @@
 //! Tasks: futures that share a few threads.
 //!
 //! A thread that waits keeps a stack. A *task* that waits keeps only what its future remembers, so there may be thousands. Each
-//! vCPU has a worker, an ordinary thread, that polls tasks that are ready. A future that has to wait leaves its [`Waker`] with
+//! vCPU has a worker, an ordinary thread, that polls tasks that are ready. A future that has to wait leaves its [`Waker`](core::task::Waker) with
 //! whoever will know, and returns; the waker puts the task back into the queue. Nobody polls a task that wasn't woken, so tasks
 //! that sleep cost nothing.
 //!
