@@ -20,7 +20,7 @@ mod online;
 mod own;
 mod pingpong;
 mod reopen;
-mod share;
+mod slices;
 mod smp;
 mod spawn;
 mod stacks;
@@ -43,10 +43,10 @@ pub const DEMOS: &[Demo] = &[
     Demo { name: "tasks", keys: &[COUNT], run: tasks::tasks },
     Demo { name: "spawn", keys: &[COUNT], run: spawn::spawn },
     Demo { name: "online", keys: &[COUNT], run: online::online },
-    Demo { name: "away", keys: &[MILLISECONDS], run: away::away },
+    Demo { name: "away", keys: &[], run: away::away },
     Demo { name: "reopen", keys: &[COUNT], run: reopen::reopen },
-    Demo { name: "share", keys: &[MILLISECONDS], run: share::share },
-    Demo { name: "priorities", keys: &[MILLISECONDS], run: share::priorities },
+    Demo { name: "slices", keys: &[MILLISECONDS], run: slices::slices },
+    Demo { name: "priorities", keys: &[MILLISECONDS], run: slices::priorities },
     Demo { name: "sync", keys: &[COUNT], run: sync::sync },
     Demo { name: "stacks", keys: &[], run: stacks::stacks },
     Demo { name: "clock", keys: &[MILLISECONDS], run: clock::clock },

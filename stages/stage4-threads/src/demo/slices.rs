@@ -1,4 +1,4 @@
-//! The demos `app=share` and `app=priorities`: threads that never wait, on one vCPU, and how much of it each gets.
+//! The demos `app=slices` and `app=priorities`: threads that never wait, on one vCPU, and how much of it each gets.
 
 use core::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::time::after;
 use crate::{scheduler, smp};
 
 /// Two threads of the same priority, for `ms=` milliseconds, with slices as they are by default.
-pub(super) fn share(command_line: CommandLine<'_>) {
+pub(super) fn slices(command_line: CommandLine<'_>) {
     println!("a slice is {} ms", scheduler::slice().as_millis());
     let before = switches();
     let times = run(command_line, &[DEFAULT_PRIORITY; 2]);
