@@ -82,6 +82,22 @@ pub const ALL: &[Soak] = &[
         run: in_guest::threads,
     },
     Soak {
+        name: "clock",
+        title: "no vCPU sees the clock go backward",
+        stage: "stage4",
+        count: 10_000,
+        unit: "milliseconds",
+        run: in_guest::clock,
+    },
+    Soak {
+        name: "heap",
+        title: "blocks of memory keep what they hold, and all of them come back",
+        stage: "stage4",
+        count: 1_000_000,
+        unit: "steps",
+        run: in_guest::heap,
+    },
+    Soak {
         name: "crash",
         title: "what was flushed is on the disk when a guest is destroyed",
         stage: "stage7",

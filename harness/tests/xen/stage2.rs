@@ -130,6 +130,12 @@ fn a_stack_that_runs_over_is_named() {
     let ended = boot(&[], "app=stack").with(0);
     assert!(ended.stdout.contains("hello from a stack of its own: true"), "{}", ended.stdout);
     assert!(ended.stdout.contains("gone: true"), "{}", ended.stdout);
+    let [mib, hypercalls] = numbers(&ended.stdout, "a stack of 8 MiB: ")[..] else { panic!("{}", ended.stdout) };
+    assert!(
+        mib == 8 && hypercalls <= 3 * mib / 2 && ended.stdout.contains("hypercalls, there: true"),
+        "{}",
+        ended.stdout
+    );
     let said = boot(&[], "app=stack stack=overflow").with(3).stderr;
     assert!(said.contains("overflow of the stack of the demonstration in memory::demo::stack::recurse"), "{said}");
     let errors = boot(&[], "app=stack stack=errors").with(0).stdout;

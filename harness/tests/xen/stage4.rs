@@ -1,7 +1,10 @@
 //! Stage 4's reference on a real Xen: vCPUs that come and go, threads that share them, and what happens to those who
 //! misuse them. The machine may have two processors for 64 vCPUs, and others at work: times here are generous.
 
-use crate::common::{self, Ended, numbers};
+use crate::common::{self, Ended, holds, numbers};
+use crate::dom0;
+use crate::machine::Ready;
+use std::time::Duration;
 
 fn boot(vcpus: &str, command_line: &str) -> Ended {
     common::boot("stage4", &["--memory", "64", "--vcpus", vcpus], command_line)
@@ -25,10 +28,24 @@ fn all_vcpus_come_up() {
 }
 
 #[test]
-fn two_busy_threads_share_one_vcpu() {
-    let ended = boot("1", "app=smp ms=2000").with(0);
-    let [least, most] = numbers(&ended.stdout, "turns:")[..] else { panic!("{}", ended.stdout) };
-    assert!(least * 10 >= most * 6, "{least} and {most} in\n{}", ended.stdout);
+fn two_busy_threads_share_one_vcpu_in_slices_of_20_ms() {
+    let console = boot("1", "app=slices ms=6000").with(0).stdout;
+    let [one, other] = numbers(&console, "run times in us: ")[..] else { panic!("{console}") };
+    // Each within a tenth of its half. It is time that is shared; how much gets done in it is up to the machine.
+    assert!(one.min(other) * 20 >= (one + other) * 9, "{console}");
+    assert!(console.contains("a slice is 20 ms\r"), "{console}");
+    let [_, each] = numbers(&console, "turns: ")[..] else { panic!("{console}") };
+    assert!((19_000..60_000).contains(&each), "{console}");
+}
+
+#[test]
+fn priorities_order_and_nobody_starves() {
+    let console = boot("1", "app=priorities ms=4000").with(0).stdout;
+    let [low, middle, high] = [3, 7, 11].map(|priority| numbers(&console, &format!("priority {priority}: "))[1]);
+    // A level that is passed over 32 times has its turn: about 1 in 34 each.
+    let all = low + middle + high;
+    assert!(high * 10 > all * 8, "{console}");
+    assert!([low, middle].iter().all(|time| (all / 100..all / 10).contains(time)), "{console}");
 }
 
 #[test]
@@ -39,10 +56,118 @@ fn busy_threads_spread_over_the_vcpus() {
             panic!("{}", ended.stdout)
         };
         assert!(percent >= 50 && switches > 0, "{}", ended.stdout);
+        // What is pinned stays where it is.
+        assert_said(&ended, &[&format!("pinned to cpu {cpu}: seen on [{cpu}]\r")]);
     }
     let [least, _] = numbers(&ended.stdout, "turns:")[..] else { panic!("{}", ended.stdout) };
     assert!(least > 0, "{}", ended.stdout);
     assert_said(&ended, &["there and back by interrupt: "]);
+}
+
+/// dom0's word on it: all vCPUs work, one stops, and works again.
+#[test]
+fn dom0_sees_busy_vcpus_and_one_that_is_off_meanwhile() {
+    let machine = Ready::with("threads");
+    let mut domain = machine.start("app=away");
+    // The test host has two processors, of which dom0 needs some.
+    for (words, off) in [("all busy", false), ("one away", true), ("all back", false)] {
+        machine.wait_for(&mut domain, words);
+        std::thread::sleep(Duration::from_millis(500)); // for a vCPU that was just told to come or go
+        let before = dom0::vcpus(&machine, domain.name());
+        std::thread::sleep(Duration::from_secs(3));
+        let after = dom0::vcpus(&machine, domain.name());
+        assert_eq!((before.len(), after.len()), (4, 4));
+        let tenths: Vec<u64> = before.iter().zip(&after).map(|(before, after)| after.tenths - before.tenths).collect();
+        assert!(before[3].is_off() == off && after[3].is_off() == off, "{words}");
+        assert!(tenths[..3].iter().all(|spent| *spent >= 3), "{words}: {tenths:?} tenths of a second");
+        assert!(if off { tenths[3] == 0 } else { tenths[3] >= 3 }, "{words}: {tenths:?} tenths of a second");
+        assert!(tenths.iter().sum::<u64>() >= 35, "{words}: {tenths:?} tenths of a second");
+        domain.type_in(b"\r").unwrap();
+    }
+    domain.power_off(machine.within(60.0)).unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn four_idle_vcpus_cost_nothing() {
+    let machine = Ready::with("threads");
+    let mut domain = machine.start("app=hang");
+    machine.wait_for(&mut domain, "hanging");
+    std::thread::sleep(Duration::from_millis(800));
+    let before = dom0::tenths_of_seconds(&machine, domain.name());
+    let percent = dom0::percent(&machine, domain.name(), 10);
+    let after = dom0::vcpus(&machine, domain.name());
+    assert!(percent < 1., "xentop: {percent} %");
+    assert_eq!(after.iter().map(|vcpu| vcpu.tenths).sum::<u64>(), before, "tenths of a second");
+    assert!(after.iter().all(|vcpu| vcpu.state.contains('b')), "all of them sleep");
+}
+
+#[test]
+fn one_clock_goes_forward_on_all_vcpus_and_is_dom0s() {
+    let machine = Ready::with("threads");
+    let before = dom0::date(&machine);
+    let text = machine.said("app=clock ms=1000");
+    let after = dom0::date(&machine);
+    let [threads, vcpus, slowest] = numbers(&text, "8 threads on ")[..] else { panic!("{text}") };
+    assert!(threads == 8 && vcpus == 4 && slowest > 0, "{text}");
+    let [backward, readings] = numbers(&text, "backward: ")[..] else { panic!("{text}") };
+    assert!(backward == 0 && readings > 1000, "{text}");
+    let wall = numbers(&text, "wall: ")[0];
+    assert!((before - 1..=after + 1).contains(&wall), "dom0: {before} to {after}\n{text}");
+}
+
+#[test]
+fn waiting_costs_nothing_and_ends_in_time_and_nothing_is_lost() {
+    for (vcpus, command_line) in [("4", "app=sync count=100"), ("2", "app=sync count=100 heap=watch debug=locks")] {
+        let console = boot(vcpus, command_line).with(0).stdout;
+        let waits = ["mutex", "raw mutex", "reading", "writing", "semaphore", "completion", "barrier"];
+        for what in waits {
+            let [micros] = numbers(&console, &format!("a fifth of a second for the {what}: "))[..] else {
+                panic!("{console}")
+            };
+            assert!(micros < 5000, "{what}: {console}");
+        }
+        for what in waits.iter().take(6).chain(&["condition"]) {
+            let line = numbers(&console, &format!("deadline of the {what}: "));
+            let [in_vain, of, early, latest] = line[..] else { panic!("{console}") };
+            assert!((in_vain, of, early) == (10, 10, 0) && latest < 1_000_000, "{what}: {console}");
+        }
+        let threads: u64 = 2 * vcpus.parse::<u64>().unwrap();
+        let written =
+            (0..threads).map(|number| (0..100).filter(|round| (number + round) % 4 == 0).count()).sum::<usize>();
+        holds(
+            &console.replace('\r', ""),
+            &[
+                &format!("readers and writers: {written} writes, 0 torn"),
+                "barrier: 100 rounds ended, 0 times ahead",
+                "once: 100 of 100 made, all saw the same",
+                "passed on: the difference is 0",
+            ],
+        );
+    }
+}
+
+#[test]
+fn threads_have_the_stacks_that_they_asked_for() {
+    let console = boot("2", "app=stacks").with(0).stdout;
+    for asked in [16, 64, 256, 1024, 8192] {
+        let [got, used] = numbers(&console, &format!("asked for {asked} KiB: "))[1..] else { panic!("{console}") };
+        assert!(got == asked && used + 12 > asked, "{console}");
+    }
+    assert_eq!(console.matches("as it was left").count(), 5, "{console}");
+}
+
+/// Taken on one vCPU, given back on another: with caches, and with a heap that finds mistakes.
+#[test]
+fn blocks_go_from_vcpu_to_vcpu_and_keep_what_they_hold() {
+    for watch in ["", " heap=watch"] {
+        let console = boot("4", &format!("app=traffic count=20000 seed=11{watch}")).with(0).stdout;
+        let [steps, vcpus, _, handed_on] = numbers(&console, "80000 steps on ")[..] else { panic!("{console}") };
+        assert!((steps, vcpus) == (80_000, 4) && handed_on > 1000, "{console}");
+        assert!(console.contains("0 blocks wrong, 0 refused"), "{console}");
+        let [allocations, frees] = numbers(&console, "allocations")[..] else { panic!("{console}") };
+        assert!(allocations == frees && allocations > 20_000, "{console}");
+        assert!(console.contains("in use before and after: 0 bytes more"), "{console}");
+    }
 }
 
 #[test]
@@ -63,7 +188,8 @@ fn threads_that_end_leave_nothing_behind() {
 fn sleeping_tasks_cost_nothing_and_wake() {
     let ended = boot("4", "app=tasks count=1000").with(0);
     let [used, span] = numbers(&ended.stdout, "asleep:")[..] else { panic!("{}", ended.stdout) };
-    assert!(used <= span * 1000 / 20, "{}", ended.stdout);
+    // A thread of a thousand that woke now and then would take more than that, and so would one that spins.
+    assert!(span >= 400 && used < 20_000, "{}", ended.stdout);
     assert_said(&ended, &["sum 499500", "through the channel: 19900", "first of two: the shorter"]);
 }
 
@@ -141,9 +267,14 @@ fn what_is_impossible_is_refused_and_survived() {
 #[test]
 fn what_is_a_mistake_is_named_with_the_thread() {
     let cases = [
-        ("order", "lock order: the mutex made at "),
+        ("order", "lock order: the lock made at "),
+        ("order-shared", "lock order: the lock made at "),
+        ("order-raw", "lock order: the lock made at "),
         ("masked", "thread 1 (main) waits while events are masked"),
         ("handler", "waits in the handler of an event"),
+        ("handler-mutex", "waits in the handler of an event"),
+        ("handler-shared", "waits in the handler of an event"),
+        ("handler-raw", "waits in the handler of an event"),
         ("twice", "waits for a lock of u16, which it holds"),
         ("panic", "a thread panics"),
     ];

@@ -60,6 +60,9 @@ pub use layout::direct_map;
 
 use console::{Boot, println};
 
+/// What this stage understands on the command line.
+pub const KEYS: &[console::options::Key] = &[heap::KEY];
+
 static STARTED: spin::Once<()> = spin::Once::new();
 
 // ANCHOR: boot

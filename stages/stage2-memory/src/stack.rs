@@ -3,7 +3,7 @@
 //! Xen pushes exception frames on the stack that is in use, and has no other to switch to: a stack that runs over
 //! must hit an unmapped page at once, which ends the domain, rather than write into whatever is below. No code of the guest runs
 //! then that could say whose stack it was. So that stands at the top of each, where the harness finds it in what is left of the
-//! guest ([`Label`]).
+//! guest (`Label`).
 //!
 //! Invariant: below the lowest page of a stack is a page that is not mapped.
 

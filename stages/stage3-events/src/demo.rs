@@ -12,6 +12,8 @@ mod loopback;
 mod ports;
 mod probe;
 pub mod registers;
+mod segment;
+mod storm;
 mod ticks;
 mod time;
 mod timers;
@@ -24,6 +26,7 @@ pub const DEMOS: &[Demo] = &[
     Demo { name: "ports", keys: COUNT, run: ports::ports },
     Demo { name: "loopback", keys: COUNT, run: loopback::loopback },
     Demo { name: "ticks", keys: COUNT, run: ticks::ticks },
+    Demo { name: "storm", keys: COUNT, run: storm::storm },
     Demo { name: "timers", keys: COUNT, run: timers::timers },
     Demo { name: "time", keys: SECONDS, run: time::time },
     Demo { name: "idle", keys: SECONDS, run: idle::idle },

@@ -23,7 +23,12 @@ static CHOOSE: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
 /// Has `choose` decide what goes on after an event. Stage 4 preempts threads in this way.
 pub fn set_resume(choose: ChooseNext) {
-    CHOOSE.store(choose as *mut (), Ordering::Release);
+    replace_resume(choose as *mut ());
+}
+
+/// The same; returns what decided before, to be put back.
+pub(crate) fn replace_resume(choose: *mut ()) -> *mut () {
+    CHOOSE.swap(choose, Ordering::AcqRel)
 }
 
 /// Whether this vCPU is taking events: then code that waits for one waits for ever.
@@ -53,7 +58,7 @@ fn choose_next(interrupted: *mut Context) -> Resume {
     if pointer.is_null() {
         return Resume::same(interrupted);
     }
-    // SAFETY: only `set_resume` stores a pointer, and it was made of such a function.
+    // SAFETY: what is stored is null or was made of such a function.
     let choose = unsafe { mem::transmute::<*mut (), ChooseNext>(pointer) };
     choose(interrupted)
 }

@@ -67,6 +67,9 @@ mod switch;
 #[cfg(not(loom))]
 mod vcpu_context;
 
+/// What this stage understands on the command line.
+pub const KEYS: &[console::options::Key] = &[sync::order::KEY];
+
 #[cfg(not(loom))]
 pub use demo::DEMOS;
 #[cfg(not(loom))]

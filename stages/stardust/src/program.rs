@@ -13,7 +13,7 @@ pub use console as __console;
 /// The name is told on the console. The function takes nothing, and returns nothing or a `Result<(), E>` whose error can
 /// be shown. It runs as the first thread, on a stack of 128 KiB.
 ///
-/// What the application understands on its command line, besides the keys of the log, the network and disks, stands behind it,
+/// What the application understands on its command line, besides the kernel's own keys, stands behind it,
 /// so that mistakes can be named: `stardust::main!("name", main, KEYS)` with a slice of [`Key`](crate::options::Key)s.
 #[cfg(guest)]
 #[macro_export]
@@ -38,7 +38,7 @@ macro_rules! main {
 /// The name is told on the console. The function takes nothing, and returns nothing or a `Result<(), E>` whose error can
 /// be shown. It runs as the first thread, on a stack of 128 KiB.
 ///
-/// What the application understands on its command line, besides the keys of the log, the network and disks, stands behind it,
+/// What the application understands on its command line, besides the kernel's own keys, stands behind it,
 /// so that mistakes can be named: `stardust::main!("name", main, KEYS)` with a slice of [`Key`](crate::options::Key)s.
 // A program of this machine, which says what it is instead.
 #[cfg(not(guest))]
@@ -88,7 +88,8 @@ impl<E: fmt::Display> Outcome for Result<(), E> {
 pub fn __run<T: Outcome>(entry: &console::Entry, keys: &[console::options::Key], main: fn() -> T) {
     use console::options;
     let boot = blkfront::boot(entry);
-    options::review(boot.command_line, &[], &[options::KEYS, netfront::net::config::KEYS, blkfront::KEYS, keys]);
+    let stages = [options::KEYS, memory::KEYS, threads::KEYS, netfront::net::config::KEYS, blkfront::KEYS, keys];
+    options::review(boot.command_line, &[], &stages);
     if !main().tell() {
         console::power::fail();
     }

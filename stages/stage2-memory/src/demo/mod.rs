@@ -12,7 +12,7 @@ mod pages;
 mod stack;
 
 /// What every program understands from stage 2 on: whether the heap is watched.
-const HEAP: Key = Key { name: "heap", values: Values::OneOf(&["watch"]) };
+const HEAP: Key = crate::heap::KEY;
 const MISTAKE: Key = Key { name: "mistake", values: Values::OneOf(heap::MISTAKES) };
 const COUNT: Key = Key { name: "count", values: Values::Number };
 const SEED: Key = Key { name: "seed", values: Values::Number };

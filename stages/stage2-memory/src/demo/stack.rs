@@ -3,6 +3,7 @@
 use console::boot_info::CommandLine;
 use console::println;
 
+use crate::mmu;
 use crate::stack::{Stack, find};
 
 /// The values of `stack=`; the first is the default.
@@ -25,10 +26,22 @@ pub(super) fn stack(command_line: CommandLine<'_>) {
         Some("overflow") => run_on(&stack, overflow),
         Some("guard") => run_on(&stack, touch_guard),
         Some("errors") => errors(),
-        _ => run_on(&stack, say_hello),
+        _ => {
+            run_on(&stack, say_hello);
+            large();
+        }
     }
     drop(stack);
     println!("gone: {}", find(range.start).is_none());
+}
+
+/// How many hypercalls a large stack takes, once there are tables for it.
+fn large() {
+    const BYTES: usize = 8 << 20;
+    drop(Stack::new(BYTES));
+    let before = mmu::hypercalls();
+    let made = Stack::new(BYTES);
+    println!("a stack of {} MiB: {} hypercalls, there: {}", BYTES >> 20, mmu::hypercalls() - before, made.is_ok());
 }
 
 /// Stacks that can't be.

@@ -12,9 +12,13 @@ use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 use console::bedrock::cpu::{self, Cpu, Slot};
 
+use super::Statistics;
+#[cfg(not(test))]
+use super::base;
 use super::classes::{self, CLASSES};
+#[cfg(test)]
+use super::host_base as base;
 use super::slab::{self, Block};
-use super::{Statistics, base};
 
 /// Bytes that a list may hold, and blocks.
 const MOST_BYTES: usize = 16 * 1024;

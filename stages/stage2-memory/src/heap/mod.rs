@@ -9,8 +9,9 @@
 //! Sizes above [`classes::LARGEST`] go to the base at once.
 //!
 //! Invariants: a block has one owner; an allocation that can't be made is an error, for which nothing was changed.
-//! While the heap is *watched* (`heap=watch` on the command line, and in debug builds), freed memory is filled and
-//! looked at again before its next use, and each block that is freed must be one that is in use.
+//! While the heap is *watched* (`heap=watch` on a guest's command line, and in tests on the host), freed memory is filled and
+//! looked at again before its next use, and each block that is freed must be one that is in use. No guest is built with debug
+//! assertions: what is checked is what is shipped, caches included.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr;
@@ -18,12 +19,21 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use console::bedrock::cpu;
 use console::bedrock::cpu::Cpu;
+use console::options::{Key, Values};
 
+#[cfg_attr(test, allow(dead_code, reason = "tests have a base of their own"))]
 pub mod base;
 pub mod cache;
 pub mod classes;
+#[cfg(test)]
+mod host_base;
 pub mod slab;
+#[cfg(test)]
+mod tests;
 mod watch;
+
+/// What has a guest's heap watched.
+pub const KEY: Key = Key { name: "heap", values: Values::OneOf(&["watch"]) };
 
 /// The allocator of the whole kernel.
 pub struct Heap;

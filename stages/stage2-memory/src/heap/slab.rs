@@ -12,7 +12,11 @@ use core::ptr;
 
 use console::lock::Lock;
 
-use super::{Statistics, base, classes, watch};
+#[cfg(not(test))]
+use super::base;
+#[cfg(test)]
+use super::host_base as base;
+use super::{Statistics, classes, watch};
 
 /// Bytes in a slab.
 pub const SLAB: usize = 16 * 1024;

@@ -8,7 +8,7 @@ use console::demo::fault::write_to;
 use console::println;
 
 /// The values of `exception=`; the first is the default.
-pub(super) const EXCEPTIONS: &[&str] = &["debug", "device", "x87", "heap", "guard", "unmapped", "interrupt"];
+pub(super) const EXCEPTIONS: &[&str] = &["debug", "device", "x87", "heap", "guard", "unmapped", "interrupt", "segment"];
 
 /// Has the processor refuse something.
 pub(super) fn exception(command_line: CommandLine<'_>) {
@@ -21,6 +21,7 @@ pub(super) fn exception(command_line: CommandLine<'_>) {
         "guard" => write_to(boot_stack_guard().start + 8),
         "unmapped" => write_to(0x4000_0000_0000),
         "interrupt" => in_an_interrupt(),
+        "segment" => super::segment::lose(),
         _ => single_step(),
     }
     println!("nothing happened");

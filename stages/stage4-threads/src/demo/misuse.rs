@@ -12,13 +12,29 @@ use console::println;
 
 use crate::cpu_set::CpuSet;
 use crate::smp;
-use crate::sync::{Completion, Kind, Mutex, RawMutex, order};
+use crate::sync::{Completion, Kind, Mutex, RawMutex, RwLock, order};
 use crate::thread::{self, Builder};
 use crate::time::{after, now};
 
 /// The values of `misuse=`; the first is the default. Up to `locks` they end well.
 pub(super) const KINDS: &[&str] = &[
-    "stack", "memory", "join", "locks", "order", "masked", "handler", "twice", "panic", "storm", "fault", "held",
+    "stack",
+    "memory",
+    "join",
+    "locks",
+    "order",
+    "order-shared",
+    "order-raw",
+    "masked",
+    "handler",
+    "handler-mutex",
+    "handler-shared",
+    "handler-raw",
+    "twice",
+    "panic",
+    "storm",
+    "fault",
+    "held",
     "overflow",
 ];
 
@@ -30,18 +46,18 @@ pub(super) fn misuse(command_line: CommandLine<'_>) {
         "memory" => out_of_memory(),
         "join" => joins(),
         "locks" => locks(),
-        "order" => lock_order(),
+        "order" => in_both_orders(&Mutex::new(()), &Mutex::new(())),
+        "order-shared" => in_both_orders(&RwLock::new(()), &RwLock::new(())),
+        "order-raw" => in_both_orders(&RawMutex::new(Kind::Plain), &RawMutex::new(Kind::Plain)),
         "masked" => {
             let lock = console::lock::Lock::new(());
             let _guard = lock.lock();
             thread::sleep(Duration::from_millis(1));
         }
-        "handler" => {
-            let timer =
-                events::timer::set(after(Duration::from_millis(1)), |_| thread::sleep(Duration::from_millis(1)), 0);
-            thread::sleep(Duration::from_millis(100));
-            drop(timer);
-        }
+        "handler" => in_a_handler(|_| thread::sleep(Duration::from_millis(1))),
+        "handler-mutex" => in_a_handler(|_| Mutex::new(()).with(&mut || ())),
+        "handler-shared" => in_a_handler(|_| RwLock::new(()).with(&mut || ())),
+        "handler-raw" => in_a_handler(|_| RawMutex::new(Kind::Plain).with(&mut || ())),
         "twice" => {
             let lock = console::lock::Lock::new(7_u16);
             let _guard = lock.lock();
@@ -161,17 +177,49 @@ fn locks() {
     println!("unlocked again: {:?}", mutex.unlock(me));
 }
 
-/// Two mutexes in different orders, one after the other: no deadlock this time.
-fn lock_order() {
-    order::watch();
-    let one = Mutex::new(1);
-    let other = Mutex::new(2);
-    {
-        let _one = one.lock();
-        let _other = other.lock();
+/// A lock of any kind.
+trait Held {
+    /// Runs something while the lock is held.
+    fn with(&self, run: &mut dyn FnMut());
+}
+
+impl Held for Mutex<()> {
+    fn with(&self, run: &mut dyn FnMut()) {
+        let _guard = self.lock();
+        run();
     }
-    let _other = other.lock();
-    let _one = one.lock();
+}
+
+impl Held for RwLock<()> {
+    fn with(&self, run: &mut dyn FnMut()) {
+        let _guard = self.read();
+        run();
+    }
+}
+
+impl Held for RawMutex {
+    fn with(&self, run: &mut dyn FnMut()) {
+        let me = thread::current().number();
+        if self.lock(me, None).is_ok() {
+            run();
+            let _ = self.unlock(me);
+        }
+    }
+}
+
+/// Two locks in different orders, one after the other: no deadlock this time.
+fn in_both_orders(one: &dyn Held, other: &dyn Held) {
+    order::watch();
+    one.with(&mut || other.with(&mut || ()));
+    other.with(&mut || one.with(&mut || ()));
+}
+
+/// In the function of a timer. What is taken there is free.
+fn in_a_handler(callback: events::timer::Callback) {
+    order::watch();
+    let timer = events::timer::set(after(Duration::from_millis(1)), callback, 0);
+    thread::sleep(Duration::from_millis(100));
+    drop(timer);
 }
 
 fn in_a_thread(name: &str, run: fn()) {

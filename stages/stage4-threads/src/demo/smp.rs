@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use console::boot_info::CommandLine;
 use console::println;
 
+use crate::cpu_set::CpuSet;
 use crate::sync::{Barrier, Completion};
 use crate::thread::{self, Builder, JoinHandle};
 use crate::time::{after, now};
@@ -52,7 +53,29 @@ pub(super) fn smp(command_line: CommandLine<'_>) {
         let percent = busy.as_micros() * 100 / took.as_micros().max(1);
         println!("cpu {}: {percent} % busy, {} switches", after.cpu, after.switches - before.switches);
     }
+    pinned();
     wake_up();
+}
+
+/// Where threads are that may be on one vCPU only, while there are several for each.
+fn pinned() {
+    const LOOKS: usize = 200;
+    let all = || smp::online().iter().chain(smp::online().iter());
+    let threads = all().filter_map(|cpu| {
+        let look = move || {
+            let mut seen = CpuSet::NONE;
+            for _ in 0..LOOKS {
+                seen = seen.with(smp::current());
+                thread::yield_now();
+            }
+            (cpu, seen)
+        };
+        Builder::new().name("pinned").affinity(CpuSet::one(cpu)).spawn(look).ok()
+    });
+    let threads: Vec<JoinHandle<(u32, CpuSet)>> = threads.collect();
+    for (cpu, seen) in threads.into_iter().map(JoinHandle::join) {
+        println!("pinned to cpu {cpu}: seen on {:?}", seen.iter().collect::<Vec<_>>());
+    }
 }
 
 /// How long it takes from waking a thread on another vCPU until it runs.
@@ -61,7 +84,7 @@ fn wake_up() {
     let Some(other) = smp::online().iter().find(|cpu| *cpu != smp::current()) else { return };
     let round = Arc::new((crate::sync::Semaphore::new(0), crate::sync::Semaphore::new(0)));
     let theirs = round.clone();
-    let set = crate::cpu_set::CpuSet::one(other);
+    let set = CpuSet::one(other);
     let sleeper = Builder::new().name("sleeper").affinity(set).priority(15).spawn(move || {
         for _ in 0..ROUNDS {
             theirs.0.acquire();

@@ -6,8 +6,7 @@ use alloc::vec::Vec;
 use console::boot_info::CommandLine;
 use console::println;
 
-use crate::cpu_set::CpuSet;
-use crate::thread::{self, Builder, JoinHandle};
+use crate::thread::{self, JoinHandle};
 use crate::time::now;
 
 const AT_A_TIME: u64 = 10;
@@ -18,7 +17,7 @@ pub(super) fn spawn(command_line: CommandLine<'_>) {
     // So that what is made once, and kept, is there: lists, for more threads than there will be at a time, since other
     // vCPUs may not have freed the last round's when the next begins.
     round(0, 4 * AT_A_TIME);
-    warm_up();
+    super::warm_up();
     let before = used();
     let start = now();
     let mut sum = 0;
@@ -33,16 +32,6 @@ pub(super) fn spawn(command_line: CommandLine<'_>) {
     println!("sum {sum}, expected {}", (0..count).sum::<u64>());
     thread::sleep(Duration::from_millis(200)); // another vCPU may be about to free the last ones
     println!("lost: {} bytes", used() - before);
-}
-
-/// Has every vCPU use a timer once: its queue is made then, and kept.
-fn warm_up() {
-    for cpu in crate::smp::online().iter() {
-        let there = Builder::new().affinity(CpuSet::one(cpu));
-        if let Ok(sleeper) = there.spawn(|| thread::sleep(Duration::from_millis(1))) {
-            sleeper.join();
-        }
-    }
 }
 
 fn round(first: u64, count: u64) -> u64 {

@@ -57,6 +57,9 @@ pub async fn select<A: Future, B: Future>(first: A, second: B) -> Either<A::Outp
 }
 
 /// Runs all, and returns all results, in their order.
+///
+/// # Panics
+/// If there is no memory for them: each is put into a box of its own.
 pub async fn join_all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
     enum Part<F: Future> {
         Running(Pin<Box<F>>),

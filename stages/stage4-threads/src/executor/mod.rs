@@ -1,7 +1,7 @@
 //! Tasks: futures that share a few threads.
 //!
 //! A thread that waits keeps a stack. A *task* that waits keeps only what its future remembers, so there may be thousands. Each
-//! vCPU has a worker, an ordinary thread, that polls tasks that are ready. A future that has to wait leaves its [`Waker`] with
+//! vCPU has a worker, an ordinary thread, that polls tasks that are ready. A future that has to wait leaves its [`Waker`](core::task::Waker) with
 //! whoever will know, and returns; the waker puts the task back into the queue. Nobody polls a task that wasn't woken, so tasks
 //! that sleep cost nothing.
 //!
@@ -10,7 +10,8 @@
 //! assert_eq!(executor::block_on(answer), 42);
 //! ```
 //!
-//! Invariant: waking takes no memory and waits for nothing, so that it may be done in an event's handler.
+//! Invariant: waking takes no memory and waits for nothing, so that it may be done in an event's handler. What takes memory before
+//! says so: [`spawn`] and [`channel()`] return an error where there is none, [`block_on`] and [`join_all`] end the guest with a report.
 
 mod block_on;
 mod channel;

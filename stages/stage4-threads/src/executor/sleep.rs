@@ -1,13 +1,15 @@
 //! Tasks that wait for a point in time.
 //!
-//! Invariant: the timer's function never finds its task's waker gone: dropping the timer, which comes first, waits for it.
+//! The waker that is to be called lies in the future itself, which stays where it is from its first poll on: so waiting takes
+//! no memory but the timer's. Invariant: the timer's function never finds it gone: dropping the timer, which comes first, waits
+//! for that function.
 
 use core::future::Future;
+use core::marker::PhantomPinned;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
-use alloc::boxed::Box;
 use events::timer::{self, Timer};
 
 use crate::sys::Lock;
@@ -20,38 +22,33 @@ pub fn sleep(span: Duration) -> Sleep {
 
 /// Waits until then, and not less.
 pub fn sleep_until(deadline: Nanoseconds) -> Sleep {
-    Sleep { deadline, timer: None, waker: None }
+    Sleep { timer: None, waker: Lock::new(None), deadline, _stays: PhantomPinned }
 }
 
-/// A future that is done at its deadline.
+/// A future that is done at its deadline. Where there is no memory for a timer, its task is polled over and over instead.
 pub struct Sleep {
-    deadline: Nanoseconds,
     timer: Option<Timer>, // before the waker, as fields are dropped in order
-    waker: Option<Box<Lock<Option<Waker>>>>,
+    waker: Lock<Option<Waker>>,
+    deadline: Nanoseconds,
+    _stays: PhantomPinned,
 }
 
 impl Future for Sleep {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        if now() >= self.deadline {
-            self.timer = None;
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        // SAFETY: nothing is moved out of it.
+        let this = unsafe { self.get_unchecked_mut() };
+        if now() >= this.deadline {
+            this.timer = None;
             return Poll::Ready(());
         }
         let waker = context.waker().clone();
-        if let Some(slot) = &self.waker {
-            let old = slot.lock().replace(waker);
-            drop(old);
-        } else {
-            self.waker = Some(Box::new(Lock::new(Some(waker))));
-        }
-        if self.timer.is_none()
-            && let Some(slot) = &self.waker
-        {
-            let argument = core::ptr::from_ref(&**slot).expose_provenance();
-            match timer::set(self.deadline, fire, argument) {
-                Ok(timer) => self.timer = Some(timer),
-                // No memory for a timer: then this task is polled over and over, rather than never again.
+        let old = this.waker.lock().replace(waker);
+        drop(old); // outside of the spinlock
+        if this.timer.is_none() {
+            match timer::set(this.deadline, fire, (&raw const this.waker).expose_provenance()) {
+                Ok(timer) => this.timer = Some(timer),
                 Err(_) => context.waker().wake_by_ref(),
             }
         }
@@ -60,10 +57,10 @@ impl Future for Sleep {
 }
 
 /// The timer's function.
-fn fire(slot: usize) {
-    // SAFETY: the slot belongs to a `Sleep` whose timer has not been dropped yet.
-    let slot = unsafe { &*core::ptr::with_exposed_provenance::<Lock<Option<Waker>>>(slot) };
-    let waker = slot.lock().take();
+fn fire(waker: usize) {
+    // SAFETY: it belongs to a `Sleep`, which stays where it is until its timer has been dropped.
+    let waker = unsafe { &*core::ptr::with_exposed_provenance::<Lock<Option<Waker>>>(waker) };
+    let waker = waker.lock().take();
     if let Some(waker) = waker {
         waker.wake();
     }

@@ -1,18 +1,24 @@
 //! Finds deadlocks before they happen: the order in which locks are taken.
 //!
 //! Two threads that take the same two locks in different orders may wait for each other for ever; mostly they don't, so
-//! no test shows it. Here each *place in the source* that makes a mutex is a class, and each "taken while holding" an arrow
-//! from class to class. An arrow that closes a circle is a possible deadlock, whether or not it comes to one now: a panic
-//! that names both places. So is taking a mutex with events masked, where waiting isn't allowed, even if it is free.
+//! no test shows it. Here each *place in the source* that makes a lock that is slept for (a mutex, of whatever kind, or one for
+//! readers and writers) is a class, and each "taken while holding" an arrow from class to class. An arrow that closes a circle is
+//! a possible deadlock, whether or not it comes to one now: a panic that names both places. So is taking a lock with events masked,
+//! where waiting isn't allowed, even if it is free. (A spinlock says by itself when its own vCPU waits for it.)
 //!
-//! It costs: it is on in debug builds and after [`watch`], as `debug=locks` on the command line asks. Mutexes of one place
+//! It costs: it is on after [`watch`], as `debug=locks` on a guest's command line asks, and in tests on the host. Guests are built
+//! without debug assertions, so that what is checked is what is shipped. Locks of one place
 //! count as one class, and their order among each other isn't looked at. Invariant: arrows are never taken back.
 
 use core::panic::Location;
-
 use core::sync::atomic::{AtomicBool, Ordering};
 
-/// Mutexes that were made at the same place of the source.
+use console::options::{Key, Values};
+
+/// What has a guest watch from its start.
+pub const KEY: Key = Key { name: "debug", values: Values::OneOf(&["locks"]) };
+
+/// Locks that were made at the same place of the source.
 #[derive(Clone, Copy)]
 pub struct Class(&'static Location<'static>);
 
@@ -35,14 +41,14 @@ fn watching() -> bool {
     WATCHING.load(Ordering::Relaxed)
 }
 
-/// How many mutexes a thread can hold so that all of them are looked at.
+/// How many locks a thread can hold so that all of them are looked at.
 pub const MOST_HELD: usize = 8;
 
 /// The classes that a thread holds.
 #[derive(Clone, Copy, Default)]
 pub struct Held([Option<&'static Location<'static>>; MOST_HELD]);
 
-/// A mutex of this class is about to be waited for.
+/// A lock of this class is about to be waited for.
 ///
 /// # Panics
 /// If that may be a deadlock one day, or if waiting isn't allowed here.
@@ -52,7 +58,7 @@ pub(super) fn about_to_lock(class: &Class) {
     }
 }
 
-/// A mutex of this class was taken.
+/// A lock of this class was taken.
 pub(super) fn locked(class: &Class) {
     if watching() {
         checked::with_held(|Held(held)| {
@@ -63,7 +69,7 @@ pub(super) fn locked(class: &Class) {
     }
 }
 
-/// A mutex of this class was given back.
+/// A lock of this class was given back.
 pub(super) fn unlocked(class: &Class) {
     if watching() {
         checked::with_held(|Held(held)| {
@@ -132,7 +138,7 @@ mod checked {
             };
             assert!(
                 !circle,
-                "lock order: the mutex made at {class} is wanted while the one made at {outer} is held; elsewhere it is \
+                "lock order: the lock made at {class} is wanted while the one made at {outer} is held; elsewhere it is \
                  the other way round"
             );
         }

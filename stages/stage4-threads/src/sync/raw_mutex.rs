@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-use super::{TimedOut, words};
+use super::{TimedOut, order, words};
 use crate::sys::{self, AtomicU32, AtomicU64, Ordering};
 use crate::time::Nanoseconds;
 use crate::wait_queue::WaitQueue;
@@ -59,11 +59,13 @@ pub struct RawMutex {
     /// How often the owner has locked it beyond the first time; touched by the owner alone.
     again: AtomicU32,
     waiters: WaitQueue,
+    class: order::Class,
 }
 
 impl RawMutex {
     sys::const_fn! {
         /// A mutex that nobody has.
+        #[track_caller]
         pub fn new(kind: Kind) -> Self {
             Self {
                 kind,
@@ -71,6 +73,7 @@ impl RawMutex {
                 owner: AtomicU64::new(0),
                 again: AtomicU32::new(0),
                 waiters: WaitQueue::new(),
+                class: order::Class::here(),
             }
         }
     }
@@ -83,8 +86,9 @@ impl RawMutex {
         if self.kind != Kind::Plain && self.owner.load(Ordering::Relaxed) == me {
             return self.lock_again(LockError::Deadlock);
         }
+        order::about_to_lock(&self.class);
         words::lock(&self.word, &self.waiters, deadline).map_err(|TimedOut| LockError::TimedOut)?;
-        self.owner.store(me, Ordering::Relaxed);
+        self.taken_by(me);
         Ok(())
     }
 
@@ -99,7 +103,7 @@ impl RawMutex {
         if !words::try_lock(&self.word) {
             return Err(LockError::Busy);
         }
-        self.owner.store(me, Ordering::Relaxed);
+        self.taken_by(me);
         Ok(())
     }
 
@@ -118,8 +122,14 @@ impl RawMutex {
             return Ok(());
         }
         self.owner.store(0, Ordering::Relaxed);
+        order::unlocked(&self.class);
         words::unlock(&self.word, &self.waiters);
         Ok(())
+    }
+
+    fn taken_by(&self, me: u64) {
+        order::locked(&self.class);
+        self.owner.store(me, Ordering::Relaxed);
     }
 
     fn lock_again(&self, otherwise: LockError) -> Result<(), LockError> {

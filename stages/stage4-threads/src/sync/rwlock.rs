@@ -9,7 +9,7 @@ use core::cell::UnsafeCell;
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 
-use super::TimedOut;
+use super::{TimedOut, order};
 use crate::sys::{self, AtomicU32, Ordering};
 use crate::time::Nanoseconds;
 use crate::wait_queue::{WaitQueue, Waited};
@@ -21,6 +21,7 @@ pub struct RwLock<T: ?Sized> {
     writers_waiting: AtomicU32,
     readers: WaitQueue,
     writers: WaitQueue,
+    class: order::Class,
     data: UnsafeCell<T>,
 }
 
@@ -40,12 +41,14 @@ unsafe impl<T: ?Sized + Send + Sync> Sync for RwLock<T> {}
 impl<T> RwLock<T> {
     sys::const_fn! {
         /// Locks `data` away.
+        #[track_caller]
         pub fn new(data: T) -> Self {
             Self {
                 word: AtomicU32::new(0),
                 writers_waiting: AtomicU32::new(0),
                 readers: WaitQueue::new(),
                 writers: WaitQueue::new(),
+                class: order::Class::here(),
                 data: UnsafeCell::new(data),
             }
         }
@@ -74,7 +77,10 @@ impl<T: ?Sized> RwLock<T> {
         let more =
             |word: u32| (word < WRITER - 1 && self.writers_waiting.load(Ordering::SeqCst) == 0).then(|| word + 1);
         let taken = self.word.fetch_update(Ordering::Acquire, Ordering::Relaxed, more).is_ok();
-        taken.then(|| ReadGuard(self, PhantomData))
+        taken.then(|| {
+            order::locked(&self.class);
+            ReadGuard(self, PhantomData)
+        })
     }
 
     /// Waits until it may write.
@@ -96,10 +102,14 @@ impl<T: ?Sized> RwLock<T> {
     /// Begins to write if nobody reads or writes.
     pub fn try_write(&self) -> Option<WriteGuard<'_, T>> {
         let taken = self.word.compare_exchange(0, WRITER, Ordering::Acquire, Ordering::Relaxed).is_ok();
-        taken.then(|| WriteGuard(self, PhantomData))
+        taken.then(|| {
+            order::locked(&self.class);
+            WriteGuard(self, PhantomData)
+        })
     }
 
     fn read_or_wait(&self, deadline: Option<Nanoseconds>) -> Result<ReadGuard<'_, T>, TimedOut> {
+        order::about_to_lock(&self.class);
         loop {
             if let Some(guard) = self.try_read() {
                 return Ok(guard);
@@ -113,6 +123,7 @@ impl<T: ?Sized> RwLock<T> {
     }
 
     fn write_or_wait(&self, deadline: Option<Nanoseconds>) -> Result<WriteGuard<'_, T>, TimedOut> {
+        order::about_to_lock(&self.class);
         if let Some(guard) = self.try_write() {
             return Ok(guard);
         }
@@ -143,6 +154,7 @@ impl<T: ?Sized> RwLock<T> {
 
 impl<T: ?Sized> Drop for ReadGuard<'_, T> {
     fn drop(&mut self) {
+        order::unlocked(&self.0.class);
         if self.0.word.fetch_sub(1, Ordering::SeqCst) == 1 {
             self.0.released();
         }
@@ -151,6 +163,7 @@ impl<T: ?Sized> Drop for ReadGuard<'_, T> {
 
 impl<T: ?Sized> Drop for WriteGuard<'_, T> {
     fn drop(&mut self) {
+        order::unlocked(&self.0.class);
         self.0.word.store(0, Ordering::SeqCst);
         self.0.released();
     }

@@ -192,3 +192,37 @@ fn a_circle_of_locks_is_found_before_it_closes() {
     let _other = other.lock();
     let _one = one.lock();
 }
+
+/// Three locks of three kinds, each wanted while the one before is held; nowhere two of them the other way round.
+#[test]
+#[should_panic(expected = "lock order")]
+fn a_circle_may_go_through_locks_of_all_kinds() {
+    let (mutex, shared, raw) = (Mutex::new(()), RwLock::new(()), RawMutex::new(Kind::Plain));
+    {
+        let _mutex = mutex.lock();
+        drop(shared.read());
+    }
+    {
+        let _shared = shared.write();
+        raw.lock(1, None).unwrap();
+        raw.unlock(1).unwrap();
+    }
+    raw.lock(1, None).unwrap();
+    drop(mutex.lock());
+}
+
+#[test]
+fn a_lock_that_was_given_back_is_before_nothing() {
+    let (shared, raw) = (RwLock::new(()), RawMutex::new(Kind::Recursive));
+    drop((shared.read(), shared.try_read()));
+    for _ in 0..2 {
+        raw.lock(1, None).unwrap();
+        raw.lock(1, None).unwrap();
+        raw.unlock(1).unwrap();
+        raw.unlock(1).unwrap();
+        drop(shared.write());
+    }
+    raw.lock(1, None).unwrap();
+    drop(shared.read());
+    raw.unlock(1).unwrap();
+}
