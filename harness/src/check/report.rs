@@ -94,7 +94,10 @@ pub fn human(results: &Results, stage: &Stage, root: &Path, style: Style, open: 
         "the reference does not pass".to_owned()
     };
     let _ = writeln!(text, "{}", style.strong(&total));
-    let image = results.image_bytes.map(|bytes| format!("image {} KiB, ", bytes.div_ceil(1024))).unwrap_or_default();
+    let image = results
+        .image_bytes
+        .map(|bytes| format!("image with checks {} KiB stripped, ", bytes.div_ceil(1024)))
+        .unwrap_or_default();
     let _ = writeln!(text, "{}", style.faint(&format!("{image}seed {}, {seconds}", results.seed)));
     if let Some(log) = &results.log {
         let _ = writeln!(text, "{}", style.faint(&format!("console: {}", log.display())));

@@ -48,7 +48,7 @@ impl Agent {
     /// The agent at the other end of `stream`; `counted` tells what dom0's time is.
     pub(super) fn new(stream: UnixStream, standing: Standing, deadlines: Deadlines, counted: bool) -> Result<Self> {
         let chunk = if counted { SMALL_CHUNK } else { CHUNK };
-        Ok(Self { link: Link::new(stream, standing)?, deadlines, chunk, ending: Mutex::default() })
+        Ok(Self { link: Link::new(stream, standing, deadlines)?, deadlines, chunk, ending: Mutex::default() })
     }
 
     /// Waits for the agent and sets dom0's clock. Returns Xen's version.

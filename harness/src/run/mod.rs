@@ -9,9 +9,7 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::guest::Guest;
 use crate::guest::crash::{ByQemu, Crash, stacks};
 use crate::guest::symbolize::Symbolizer;
-use crate::machine::{
-    self, Action, CreateOptions, Deadlines, Disk, LARGE_HOST_MIB, Machine, Reason, SMALL_HOST_MIB, Vif,
-};
+use crate::machine::{self, Action, CreateOptions, Disk, LARGE_HOST_MIB, Machine, Reason, SMALL_HOST_MIB, Vif};
 use crate::program::Program;
 use crate::ui::tell;
 use conversation::{Conversation, End};
@@ -128,10 +126,10 @@ fn wait_for_gdb(machine: &Machine, port: u16, guest: &Guest) -> Result<()> {
     tell("the guest is made and waits. In another terminal:");
     let elf = guest.elf.display();
     tell(format_args!("  gdb {elf} -ex 'target remote 127.0.0.1:{port}' -ex 'hbreak stardust_start' -ex continue"));
-    tell("waiting for gdb (it stops the machine when it connects, and `continue` lets it run)");
+    tell("waiting for gdb for as long as it takes (it stops the machine when it connects; `continue` lets it run)");
     let mut connected = false;
     loop {
-        let running = machine.qmp().status(Deadlines::default().within(10.0))? == "running";
+        let running = machine.qmp().status(machine.within(10.0))? == "running";
         connected |= !running;
         if connected && running {
             return Ok(());

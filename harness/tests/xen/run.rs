@@ -156,6 +156,16 @@ fn a_guest_that_never_ends_is_ended() {
     assert!(ended.stderr.contains("no end within 3 s"), "{}", ended.stderr);
 }
 
+/// What a kernel of a console weighs, and that a tenth of it at most is names.
+#[test]
+fn the_first_stage_is_shipped_in_64_kib() {
+    let said = run(repository(), &["build", "stage1", "--solution"]).with(0).stdout;
+    let sizes = said.lines().next().and_then(|line| line.rsplit_once(": ")).expect(&said).1;
+    let kib: Vec<f64> = sizes.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let [stripped, names, ..] = kib[..] else { panic!("{sizes}") };
+    assert!(sizes.contains("KiB stripped + ") && stripped <= 64.0 && names <= stripped / 10.0, "{sizes}");
+}
+
 #[test]
 fn an_image_names_no_folder_of_the_machine_it_was_built_on() {
     let folder = tempfile::tempdir().unwrap();
