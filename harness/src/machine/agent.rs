@@ -183,6 +183,16 @@ impl Agent {
         self.done(&format!("unpause {domain}"), Request::Unpause { domain: domain.into() }, XL)
     }
 
+    /// Begins to let them run on, where whoever debugs the machine may stop all of it before the answer.
+    pub fn begin_unpause(&self, domain: &str) -> Result<()> {
+        self.link.begin(Request::Unpause { domain: domain.into() }, self.deadlines.seconds(XL)).map(drop)
+    }
+
+    /// Asks the guest to power off, and doesn't wait for what it says to that.
+    pub fn begin_shutdown(&self, domain: &str) -> Result<()> {
+        self.link.begin(Request::Shutdown { domain: domain.into() }, self.deadlines.seconds(XL)).map(drop)
+    }
+
     /// Asks the guest to power off.
     pub fn shutdown(&self, domain: &str) -> Result<()> {
         self.done(&format!("shut {domain} down"), Request::Shutdown { domain: domain.into() }, XL)

@@ -48,7 +48,7 @@ pub fn command(app: &App, arguments: &cli::Run) -> Result<u8> {
     machine.agent().create(&domain(arguments, &program, disks.of_the_guest(), app.style.decorated))?;
     if let Some(port) = gdb {
         wait_for_gdb(&machine, port, &guest)?;
-        machine.agent().unpause(NAME)?;
+        machine.agent().begin_unpause(NAME)?;
     }
     let symbolizer = Symbolizer::open(&guest.elf, &app.course.root)?;
     let mut conversation = Conversation::new(arguments, &machine, &symbolizer);

@@ -73,9 +73,17 @@ fn a_panic_is_reported_once_with_functions_and_lines_and_is_a_crash() {
 
 #[test]
 fn a_panic_with_the_console_locked_or_within_a_panic_still_ends_in_a_crash() {
-    for how in ["locked", "nested"] {
+    let file = "stages/stage1-console/src/demo/fault.rs:";
+    for (how, reports) in [
+        ("locked", &[("panic at ", ": the console is locked")][..]),
+        ("nested", &[("panic at ", ": "), ("panic inside a report at ", ": a panic within a panic")]),
+    ] {
         let ended = boot(&format!("app=panic panic={how}")).with(3);
-        assert!(ended.stdout.contains("panic"), "{how}: {}", ended.stdout);
+        let said: Vec<&str> = ended.stdout.lines().filter(|line| line.starts_with("panic ")).collect();
+        assert_eq!(said.len(), reports.len(), "{how}: {}", ended.stdout);
+        for (line, (begin, end)) in said.iter().zip(reports) {
+            assert!(line.starts_with(&format!("{begin}{file}")) && line.ends_with(end), "{how}: {line:?}");
+        }
         assert!(ended.stderr.contains("the guest ended: crash"), "{how}: {}", ended.stderr);
     }
 }
@@ -84,10 +92,14 @@ fn a_panic_with_the_console_locked_or_within_a_panic_still_ends_in_a_crash() {
 fn faults_are_named() {
     let cases = [
         ("null", "page fault (vector 14)", "null page"),
-        ("text", "(write, present)", "in text"),
-        ("exec", "page fault (vector 14)", ""),
+        ("text", "page fault (vector 14) error 0x3 (write, present)", "in text"),
+        ("rodata", "page fault (vector 14) error 0x3 (write, present)", "in rodata"),
+        ("exec", "page fault (vector 14) error 0x11 (execute, present)", "in data"),
         ("opcode", "invalid opcode (vector 6)", ""),
         ("divide", "divide error (vector 0)", ""),
+        ("privileged", "general protection (vector 13)", ""),
+        ("noncanonical", "general protection (vector 13)", ""),
+        ("breakpoint", "breakpoint (vector 3)", ""),
     ];
     for (kind, name, region) in cases {
         let ended = boot(&format!("app=fault fault={kind}")).with(3);
