@@ -20,6 +20,8 @@ use std::time::Duration;
 /// The guest's name in the test host, and its kernel's place there.
 const NAME: &str = "guest";
 const KERNEL: &str = "/images/guest";
+/// The least memory that a stage boots in.
+const LEAST_MIB: u64 = 4;
 
 /// Runs the command and returns the exit status.
 pub fn command(app: &App, arguments: &cli::Run) -> Result<u8> {
@@ -71,8 +73,8 @@ pub fn command(app: &App, arguments: &cli::Run) -> Result<u8> {
 /// The memory that the guest needs at most, in MiB, if the test host can give it.
 fn memory(arguments: &cli::Run) -> Result<u64> {
     let most = arguments.maxmem.unwrap_or(arguments.memory);
-    let error = if arguments.memory == 0 {
-        "a guest needs memory: at least 4 MiB".to_owned()
+    let error = if arguments.memory < LEAST_MIB {
+        format!("a guest needs memory: at least {LEAST_MIB} MiB")
     } else if most < arguments.memory {
         format!("--maxmem {most} is less than --memory {}", arguments.memory)
     } else if most > LARGE_HOST_MIB {

@@ -303,7 +303,9 @@ fn requests_that_make_no_sense_are_refused_with_what_would() {
         all.extend(arguments);
         run(repository(), &all).with(64).stderr
     };
-    assert!(said(&["--memory", "0"]).contains("a guest needs memory"));
+    for memory in ["0", "1", "3"] {
+        assert!(said(&["--memory", memory]).contains("a guest needs memory: at least 4 MiB"));
+    }
     assert!(said(&["--memory", "9999999"]).contains("more than the test host can give"));
     assert!(said(&["--memory", "64", "--maxmem", "32"]).contains("less than --memory"));
     assert!(said(&["--disk", "/no/such/disk"]).contains("/no/such/disk"));
