@@ -211,6 +211,9 @@ fn next(results: &Results, stage: &Stage, open: Option<Next>) -> String {
         _ => {}
     }
     match results.first_wrong() {
+        None if results.integration.as_ref().is_some_and(|whole| whole.status == Status::Blocked) => {
+            "`cargo harness next` says which exercise of the stages below comes first".to_owned()
+        }
         None if results.integration.as_ref().is_some_and(|whole| whole.status != Status::Pass) => {
             format!("compare the console with the expected one, then `cargo harness run {selector}{solution}`")
         }
