@@ -219,8 +219,7 @@ fn fresh(
             let usual = std::mem::replace(&mut bench.scale, scale);
             let booted = check::boot_anew(bench, request, &guest);
             bench.scale = usual;
-            let mut results = booted?;
-            results.settle();
+            let results = booted?;
             if results.exit() == 70 {
                 return Err(Error::fault("the test host failed; nothing was found out"));
             }

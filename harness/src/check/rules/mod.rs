@@ -114,6 +114,18 @@ pub fn todo_line(source: &str) -> Option<usize> {
     line
 }
 
+/// The line on which the function `name` begins.
+pub fn function_line(source: &str, name: &str) -> Option<usize> {
+    let (mut line, mut after_fn) = (None, false);
+    walk(source.parse().ok()?, &mut |found, span| {
+        if after_fn && found == name && line.is_none() {
+            line = Some(span.start().line);
+        }
+        after_fn = found == "fn";
+    });
+    line
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,6 +166,12 @@ mod tests {
     #[test]
     fn a_file_that_is_no_rust_is_left_to_the_compiler() {
         assert!(names("fn f( {").is_empty());
+    }
+
+    #[test]
+    fn a_function_is_found_where_it_begins() {
+        let source = "// fn write\nfn call() { write() }\n\npub fn write<T>(\n    t: T) {}\nfn write_all() {}\n";
+        assert_eq!([function_line(source, "write"), function_line(source, "read")], [Some(4), None]);
     }
 
     #[test]
