@@ -5,6 +5,7 @@
 //! identifier `include`, whatever is done with it later.
 
 mod assembly;
+mod flow;
 pub mod given;
 mod naked;
 
@@ -79,6 +80,7 @@ pub fn violations(source: &str, allow: &[String]) -> Vec<Violation> {
         });
         if allow.iter().any(|allowed| allowed == "asm") {
             assembly::check(tokens.clone(), &mut found);
+            flow::check(tokens.clone(), &mut found);
         }
         if allow.iter().any(|allowed| allowed == "naked_asm") {
             naked::check(tokens, &mut found);
