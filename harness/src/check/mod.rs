@@ -7,6 +7,7 @@
 
 mod bench;
 mod boot;
+mod classroom50;
 mod compile;
 pub mod expect;
 mod frames;

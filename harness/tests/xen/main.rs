@@ -8,6 +8,7 @@
 mod application;
 mod bench;
 mod bless;
+mod classroom50;
 mod common;
 mod corpus;
 mod dom0;
