@@ -178,6 +178,33 @@ fn the_first_stage_is_shipped_in_64_kib() {
     assert!(sizes.contains("KiB stripped + ") && stripped <= 64.0 && names <= stripped / 10.0, "{sizes}");
 }
 
+/// A console without what differs from build to build and from run to run: numbers, and what was inlined where.
+fn steady(text: &str) -> Vec<String> {
+    let numbers = |line: &str| {
+        let words = line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let words = words.filter(|word| !word.starts_with(|c: char| c.is_ascii_digit()));
+        words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    };
+    let lines = text.lines().skip_while(|line| !line.starts_with("Stardust"));
+    let lines = lines.take_while(|line| !line.starts_with("[the guest"));
+    lines.map(|line| numbers(line.split(" (inlined").next().unwrap_or_default())).collect()
+}
+
+/// The book's consoles are recorded by book/record.sh; here they are compared with what the kernel prints now.
+#[test]
+fn the_consoles_of_the_book_are_still_true() {
+    let script = std::fs::read_to_string(repository().join("book/record.sh")).unwrap();
+    let recorded: Vec<&str> = script.lines().filter_map(|line| line.strip_prefix("record ")).collect();
+    assert!(recorded.len() >= 6);
+    for words in recorded {
+        let (name, rest) = words.split_once(' ').unwrap();
+        let (stage, command_line) = rest.split_once(" --cmdline ").unwrap_or((rest, ""));
+        let now = common::boot(stage, &[], command_line.trim_matches('\'')).stdout;
+        let then = std::fs::read_to_string(repository().join(format!("book/src/runs/{name}.txt"))).unwrap();
+        assert_eq!(steady(&now), steady(&then), "book/record.sh makes {name}.txt anew");
+    }
+}
+
 #[test]
 fn an_image_names_no_folder_of_the_machine_it_was_built_on() {
     let folder = tempfile::tempdir().unwrap();
