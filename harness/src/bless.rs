@@ -11,7 +11,7 @@ use crate::check::results::{Results, Status};
 use crate::check::{self, Bench, Request, live, report};
 use crate::cli;
 use crate::course::Stage;
-use crate::dev::verify::verify;
+use crate::dev::verify::{How, verify};
 use crate::dev::view;
 use crate::error::{Context, Error, Result};
 use crate::solution;
@@ -67,7 +67,7 @@ fn passes_but_for_the_snapshot(results: &Results) -> bool {
 
 /// Takes what students read about the mutants. Returns as [`console`] does.
 fn mutants(app: &App, stage: &Stage) -> Result<Option<bool>> {
-    let verified = verify(app, stage, false)?;
+    let verified = verify(app, stage, How::default())?;
     let problems: Vec<String> = verified
         .iter()
         .flat_map(|one| one.problems.iter().map(move |problem| format!("{}: {problem}\n", one.name)))

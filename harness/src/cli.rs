@@ -44,8 +44,10 @@ pub enum Command {
     /// Checks an exercise whenever you save it.
     Watch(Watch),
     /// Lists the stages and exercises: points, minutes, difficulty, and how far you are.
+    #[command(after_help = "Example:\n  cargo harness list")]
     List,
     /// Says the one next thing to do.
+    #[command(after_help = "Example:\n  cargo harness next")]
     Next,
     /// Gives a hint; `--more` gives a plainer one.
     Hint(Hint),
@@ -82,12 +84,16 @@ pub enum Command {
     /// Takes what the reference does now as what it has to do, and shows what changed.
     Bless(Bless),
     /// For whoever writes the course.
+    #[command(after_help = "Examples:\n  cargo harness dev verify stage1\n  \
+        cargo harness dev new-exercise 1d --file free_list.rs --title 'Keep a list of free frames'")]
     Dev {
         /// What to do.
         #[command(subcommand)]
         command: Dev,
     },
     /// The Xen test host: build it, or carry it to a room without a network.
+    #[command(after_help = "Examples:\n  cargo harness host export test-host      where there is a network\n  \
+        cargo harness host import test-host      where there is none")]
     Host {
         /// What to do with it.
         #[command(subcommand)]
@@ -184,32 +190,44 @@ pub enum Dev {
 
 /// `harness dev verify`.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  cargo harness dev verify                     all stages but drafts\n  \
+    cargo harness dev verify stage4 --repeat 10  whether its checks always say the same\n\n\
+    Only what has changed since is booted: a guest, what checks it, or the test host.\n\
+    Exit status: 0 when all is as it should be, 1 when something is not.")]
 pub struct Verify {
     /// A stage: stage1, 1, console. All of them but drafts without one.
     pub stage: Option<String>,
     /// Look also at what was looked at before and has not changed.
     #[arg(long)]
     pub all: bool,
+    /// Boot each guest so often, and want the same each time. It looks at all of them.
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub repeat: u32,
 }
 
 /// `harness host`.
 #[derive(Debug, Subcommand)]
 pub enum Host {
     /// Builds the test host, if it is not there yet.
+    #[command(after_help = "Example:\n  cargo harness host build")]
     Build,
     /// Writes the test host to a file, for machines without a network.
+    #[command(after_help = "Example:\n  cargo harness host export /media/stick/test-host")]
     Export {
         /// The file to write.
         file: PathBuf,
     },
     /// Takes a test host from such a file.
+    #[command(after_help = "Example:\n  cargo harness host import /media/stick/test-host")]
     Import {
         /// The file to read.
         file: PathBuf,
     },
     /// Renews the lock file from the archive's packages as they are now.
+    #[command(after_help = "Example:\n  cargo harness host lock")]
     Lock,
     /// Removes the test host, its saved states, and the copies in which submissions were compiled.
+    #[command(after_help = "Example:\n  cargo harness host clean")]
     Clean,
 }
 
@@ -242,6 +260,17 @@ mod tests {
     #[test]
     fn factors_are_checked() {
         assert!(factor("2").is_ok() && factor("0").is_err() && factor("NaN").is_err());
+    }
+
+    #[test]
+    fn every_command_has_examples() {
+        fn without(command: &clap::Command) -> Vec<String> {
+            let own = command.get_after_help().is_none_or(|help| !help.to_string().contains("cargo harness "));
+            let inner = command.get_subcommands().flat_map(without);
+            inner.chain(own.then(|| command.get_name().to_owned())).collect()
+        }
+        // The first help lists the commands themselves.
+        assert_eq!(without(&Cli::command()), ["harness"]);
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub struct Course {
     pub root: PathBuf,
     /// What the course calls itself.
     pub title: String,
+    /// The tag of the commit whose starters a class works on, where there is a class.
+    pub frozen: Option<String>,
     /// The stages, in order.
     pub stages: Vec<Stage>,
 }
@@ -211,6 +213,8 @@ pub struct Selection<'a> {
 struct CourseFile {
     schema: u32,
     title: String,
+    #[serde(default)]
+    frozen: Option<String>,
     stage: Vec<StageEntry>,
 }
 
@@ -253,7 +257,12 @@ impl Course {
             let StageEntry { number, name, package, title, draft } = entry;
             Ok(Stage { number, name, package, title, draft, lab })
         });
-        Ok(Self { root: root.to_owned(), title: file.title, stages: stages.collect::<Result<_>>()? })
+        Ok(Self {
+            root: root.to_owned(),
+            title: file.title,
+            frozen: file.frozen,
+            stages: stages.collect::<Result<_>>()?,
+        })
     }
 
     /// Finds what `selector` names: `stage1`, `1`, `console`, `stage1-console`, or an exercise as `1a`.

@@ -37,18 +37,47 @@ fn added(root: &Path, stage: &Stage) -> Result<String> {
     for goal in &stage.lab.goals {
         let _ = writeln!(text, "  you can {goal}");
     }
-    let folder = Path::new("stages").join(&stage.package).join("src");
-    let mut lines = 0;
-    for file in modules(&root.join(&folder), Path::new(""))? {
-        let path = root.join(&folder).join(&file);
+    let (modules, lines) = modules_of(root, stage)?;
+    for Module { file, exercise, tagline } in &modules {
+        let _ = writeln!(text, "  {:<2} {file:<27} {tagline}", exercise.unwrap_or_default());
+    }
+    let _ = writeln!(text, "  in stages/{}/src: {lines} lines", stage.package);
+    Ok(text)
+}
+
+/// The same as a table of a page of the book.
+pub fn table(root: &Path, stage: &Stage) -> Result<String> {
+    let mut text = "| file | | what it is |\n|---|---|---|\n".to_owned();
+    let (modules, lines) = modules_of(root, stage)?;
+    for Module { file, exercise, tagline } in &modules {
+        let tagline = tagline.replace('|', "\\|").replace('<', "&lt;");
+        let _ = writeln!(text, "| `{file}` | {} | {tagline} |", exercise.unwrap_or_default());
+    }
+    let _ = writeln!(text, "\n{} files, {lines} lines.", modules.len());
+    Ok(text)
+}
+
+/// A file of a stage.
+struct Module<'a> {
+    file: String,
+    /// The exercise that it is, if it is one.
+    exercise: Option<&'a str>,
+    tagline: String,
+}
+
+/// The files of a stage, and how many lines they have.
+fn modules_of<'a>(root: &Path, stage: &'a Stage) -> Result<(Vec<Module<'a>>, usize)> {
+    let folder = root.join("stages").join(&stage.package).join("src");
+    let (mut found, mut lines) = (Vec::new(), 0);
+    for file in modules(&folder, Path::new(""))? {
+        let path = folder.join(&file);
         let source = std::fs::read_to_string(&path).on("read", &path)?;
         lines += source.lines().count();
         let exercise = stage.lab.exercises.iter().find(|exercise| Path::new(&exercise.file) == file);
-        let mark = exercise.map_or("  ", |exercise| exercise.id.as_str());
-        let _ = writeln!(text, "  {mark} {:<27} {}", file.display().to_string(), tagline(&source));
+        let exercise = exercise.map(|exercise| exercise.id.as_str());
+        found.push(Module { file: file.display().to_string(), exercise, tagline: tagline(&source) });
     }
-    let _ = writeln!(text, "  in {}: {lines} lines", folder.display());
-    Ok(text)
+    Ok((found, lines))
 }
 
 /// The Rust files below `root/folder`, in order: a folder's file before what is in the folder.

@@ -4,6 +4,7 @@
 //! harness from getting that far, and it always says what to do next where something can be done.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// Why a command could not do its work. The number is the process's exit status.
@@ -64,13 +65,16 @@ impl Error {
         self
     }
 
-    /// Whether the disk had no room, which no retry mends.
+    /// What another's error means: the machine lacks what only its user can mend, or the harness is at fault.
     pub fn from_io(error: &std::io::Error, doing: impl fmt::Display) -> Self {
-        let full = error.kind() == std::io::ErrorKind::StorageFull;
+        let full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
         let kind = match error.kind() {
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::NotFound => {
-                Kind::Missing
-            }
+            ErrorKind::StorageFull
+            | ErrorKind::QuotaExceeded
+            | ErrorKind::ReadOnlyFilesystem
+            | ErrorKind::PermissionDenied
+            | ErrorKind::NotFound
+            | ErrorKind::NotADirectory => Kind::Missing,
             _ => Kind::Fault,
         };
         let made = Self::new(kind, format!("{doing}: {error}"));

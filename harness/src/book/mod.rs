@@ -9,10 +9,13 @@ mod tool;
 
 use crate::app::App;
 use crate::cli;
+use crate::course::Course;
+use crate::diff;
 use crate::error::{Context, Error, Kind, Result};
 use crate::lint;
 use crate::process;
 use crate::ui::say;
+use crate::whole;
 use std::fmt;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
@@ -22,6 +25,9 @@ use std::time::Duration;
 
 /// Most of the time that a build may take; it takes about a second.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Where what pages include is written for each build, from the checkout's root.
+const PARTS: &str = "target/book-parts";
 
 /// Something about the book that isn't right.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,6 +47,7 @@ impl Finding {
 
 /// Runs the command and returns the exit status.
 pub fn command(app: &App, arguments: &cli::Book) -> Result<u8> {
+    write_parts(&app.course)?;
     if arguments.check {
         return check(app);
     }
@@ -55,6 +62,14 @@ pub fn command(app: &App, arguments: &cli::Book) -> Result<u8> {
         }
         None => serve(&mdbook, app, arguments.port),
     }
+}
+
+/// Writes what pages include that nobody writes: of each stage, what it adds.
+fn write_parts(course: &Course) -> Result<()> {
+    let folder = course.root.join(PARTS);
+    course.stages.iter().try_for_each(|stage| {
+        whole::write(&folder.join(format!("stage{}.md", stage.number)), diff::table(&course.root, stage)?)
+    })
 }
 
 /// Looks at everything, prints what is wrong, and tells by the exit status whether anything is.

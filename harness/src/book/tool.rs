@@ -21,7 +21,7 @@ pub fn ensure(cache: &Path, root: &Path, ui: &Ui) -> Result<PathBuf> {
     }
     let name = format!("mdbook-{VERSION}");
     let program = |folder: &Path| folder.join("bin/mdbook");
-    let waiting = || ui.note(&format!("Waiting for another harness that compiles mdBook {VERSION}"));
+    let waiting = |who: &str| ui.note(&format!("Waiting for {who}, which compiles mdBook {VERSION}"));
     let install = |folder: &Path| install(folder, root, ui);
     cache::entry(&cache.join("tools"), &name, |folder| is_right(&program(folder)), waiting, install)
         .map(|folder| program(&folder))

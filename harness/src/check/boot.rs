@@ -2,7 +2,7 @@
 
 use super::results::Results;
 use super::seal::Key;
-use super::{Bench, Request, blank, judge, live, session, xen};
+use super::{Bench, Request, blank, judge, live, point_at_functions, session, xen};
 use crate::app::App;
 use crate::error::{Context, Result};
 use crate::guest::Guest;
@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 pub fn boot_anew(bench: &mut Bench, request: &Request, guest: &Guest) -> Result<Results> {
     let mut results = blank(bench.app, request);
     boot(bench, request, &mut results, guest)?;
+    results.settle();
+    point_at_functions(bench.app, request, &mut results)?;
     Ok(results)
 }
 

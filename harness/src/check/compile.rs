@@ -14,7 +14,7 @@ use std::path::PathBuf;
 pub(super) fn compile(bench: &mut Bench, request: &Request, results: &mut Results) -> Result<Option<Guest>> {
     match build(bench, request) {
         Ok(guest) => {
-            results.image_bytes = Some(guest.sizes.total() as u64);
+            results.image_bytes = Some(guest.sizes.stripped as u64);
             Ok(Some(guest))
         }
         Err(Failure::Compile(diagnostics)) => {

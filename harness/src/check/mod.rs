@@ -7,6 +7,7 @@
 
 mod bench;
 mod boot;
+mod classroom50;
 mod compile;
 pub mod expect;
 mod frames;
@@ -205,7 +206,24 @@ fn together(bench: &mut Bench, request: &Request) -> Result<Results> {
         tiers(bench, request, &mut results)?;
     }
     results.settle();
+    point_at_functions(bench.app, request, &mut results)?;
     Ok(results)
+}
+
+/// Where nothing tells more, a wrong exercise's line is that of the first function that is to be written.
+fn point_at_functions(app: &App, request: &Request, results: &mut Results) -> Result<()> {
+    for result in results.exercises.iter_mut().filter(|result| result.line.is_none()) {
+        let exercise = request.stage.exercise(&result.id)?;
+        // The file may be another's, which doesn't compile.
+        let own = result.file == request.stage.exercise_path(exercise);
+        if own
+            && matches!(result.status, Status::Fail | Status::Crash | Status::Timeout)
+            && let (Ok(source), Some(function)) = (request.source(app, exercise)?, exercise.functions.first())
+        {
+            result.line = rules::function_line(&source, function);
+        }
+    }
+    Ok(())
 }
 
 /// The tiers from the compiler on. Xen's test host starts meanwhile.

@@ -1,5 +1,6 @@
 //! Where the reports of a check go: the screen, files, and the places that a CI server gives.
 
+use super::classroom50::{self, Identity};
 use super::report::{self, Style};
 use super::results::{CheckResult, ExerciseResult, Results};
 use super::{github, gradescope, junit};
@@ -63,6 +64,7 @@ fn render(app: &App, stage: &Stage, results: &Results, format: Format, style: St
         Format::Junit => Ok(junit::document(results)),
         Format::Github => Ok(github::summary(results)),
         Format::Gradescope => gradescope::document(results, stage),
+        Format::Classroom50 => classroom50::document(results, Identity::of_the_environment()?),
     }
 }
 

@@ -94,7 +94,10 @@ pub fn human(results: &Results, stage: &Stage, root: &Path, style: Style, open: 
         "the reference does not pass".to_owned()
     };
     let _ = writeln!(text, "{}", style.strong(&total));
-    let image = results.image_bytes.map(|bytes| format!("image {} KiB, ", bytes.div_ceil(1024))).unwrap_or_default();
+    let image = results
+        .image_bytes
+        .map(|bytes| format!("image with checks {} KiB stripped, ", bytes.div_ceil(1024)))
+        .unwrap_or_default();
     let _ = writeln!(text, "{}", style.faint(&format!("{image}seed {}, {seconds}", results.seed)));
     if let Some(log) = &results.log {
         let _ = writeln!(text, "{}", style.faint(&format!("console: {}", log.display())));
@@ -208,6 +211,9 @@ fn next(results: &Results, stage: &Stage, open: Option<Next>) -> String {
         _ => {}
     }
     match results.first_wrong() {
+        None if results.integration.as_ref().is_some_and(|whole| whole.status == Status::Blocked) => {
+            "`cargo harness next` says which exercise of the stages below comes first".to_owned()
+        }
         None if results.integration.as_ref().is_some_and(|whole| whole.status != Status::Pass) => {
             format!("compare the console with the expected one, then `cargo harness run {selector}{solution}`")
         }

@@ -169,7 +169,7 @@ pub struct Results {
     pub below: Vec<String>,
     /// What the inputs were drawn from; the same seed draws the same inputs.
     pub seed: u64,
-    /// Size in bytes of the image that was booted.
+    /// Size in bytes of the image that was booted, without its symbol table. Its checks are in it: what is shipped is smaller.
     pub image_bytes: Option<u64>,
     /// The stage's host tests, which earn nothing.
     pub host_tests: Option<HostTests>,

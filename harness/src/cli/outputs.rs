@@ -23,7 +23,12 @@ pub enum Format {
     Github,
     /// The results.json that an autograder of Gradescope writes.
     Gradescope,
+    /// The result.json that an autograder of Classroom 50 writes.
+    Classroom50,
 }
+
+/// Those that have the screen to themselves.
+const MACHINES: [Format; 4] = [Format::Json, Format::Junit, Format::Gradescope, Format::Classroom50];
 
 /// The reports asked for, each with the file it goes to, or for the screen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,9 +40,7 @@ pub struct Outputs {
 impl Outputs {
     /// The report for machines that has the screen to itself, where one was asked for.
     pub fn alone(&self) -> Option<Format> {
-        let machines = |&&(format, ref file): &&(Format, Option<PathBuf>)| {
-            file.is_none() && matches!(format, Format::Json | Format::Junit | Format::Gradescope)
-        };
+        let machines = |&&(format, ref file): &&(Format, Option<PathBuf>)| file.is_none() && MACHINES.contains(&format);
         self.each.iter().find(machines).map(|(format, _)| *format)
     }
 
@@ -66,7 +69,7 @@ impl Outputs {
         let screen = |wanted: &[Format]| {
             self.each.iter().filter(|(format, file)| file.is_none() && wanted.contains(format)).count()
         };
-        let machines = screen(&[Format::Json, Format::Junit, Format::Gradescope]);
+        let machines = screen(&MACHINES);
         let errors = self.each.iter().any(|(format, _)| *format == Format::Github);
         if machines > 1 || (machines == 1 && (errors || screen(&[Format::Human]) > 0)) {
             return Err("one report only can have the screen: give the others a file each, with `--out FILE` \

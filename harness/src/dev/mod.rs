@@ -32,7 +32,8 @@ fn verify_command(app: &App, arguments: &cli::Verify) -> Result<u8> {
             say(format_args!("next: mend that, then `cargo harness dev verify stage{}`\n", stage.number))?;
             return Ok(1);
         }
-        let verified = verify::verify(app, stage, arguments.all)?;
+        let how = verify::How { all: arguments.all || arguments.repeat > 1, repeat: arguments.repeat };
+        let verified = verify::verify(app, stage, how)?;
         say(table(&verified, app))?;
         sound &= verified.iter().all(|one| one.problems.is_empty());
     }

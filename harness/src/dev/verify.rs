@@ -60,9 +60,23 @@ enum Expected<'a> {
     Caught(&'a Mutant),
 }
 
-/// Looks at all guests of a stage, as many at a time as the machine has processors. With `all`, also at those whose
-/// verdict is known.
-pub fn verify(app: &App, stage: &Stage, all: bool) -> Result<Vec<Verified>> {
+/// How to look.
+#[derive(Clone, Copy, Debug)]
+pub struct How {
+    /// Also at those whose verdict is known.
+    pub all: bool,
+    /// How often each is booted, which has to come to the same.
+    pub repeat: u32,
+}
+
+impl Default for How {
+    fn default() -> Self {
+        Self { all: false, repeat: 1 }
+    }
+}
+
+/// Looks at all guests of a stage, as many at a time as the machine has processors.
+pub fn verify(app: &App, stage: &Stage, how: How) -> Result<Vec<Verified>> {
     let mutants = mutants::load(&app.course.root, stage)?;
     let cases = cases(app, stage, &mutants)?;
     let verdicts = verdicts(app, stage)?;
@@ -72,7 +86,7 @@ pub fn verify(app: &App, stage: &Stage, all: bool) -> Result<Vec<Verified>> {
         let mut bench = Bench::new(app, app.scale(None));
         while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
             step.say(&format!("verifying stage {}: {}", stage.number, case.name));
-            let verified = look(&mut bench, stage, case, (!all).then_some(&verdicts), &verdicts);
+            let verified = look(&mut bench, stage, case, how, &verdicts);
             if verified.is_err() {
                 // Nobody begins another: the first error is the one to tell.
                 next.store(cases.len(), Ordering::Relaxed);
@@ -140,13 +154,7 @@ fn verdicts(app: &App, stage: &Stage) -> Result<Verdicts> {
 }
 
 /// Builds and boots one case, unless its verdict is `known`.
-fn look(
-    bench: &mut Bench,
-    stage: &Stage,
-    case: &Case,
-    known: Option<&Verdicts>,
-    verdicts: &Verdicts,
-) -> Result<Verified> {
+fn look(bench: &mut Bench, stage: &Stage, case: &Case, how: How, verdicts: &Verdicts) -> Result<Verified> {
     let submission = Submission::of(&case.name, case.given.clone());
     let others = stage.lab.exercises.iter().map(|exercise| exercise.id.clone());
     let references: BTreeSet<String> = others.filter(|id| !case.given.contains_key(id)).collect();
@@ -167,9 +175,9 @@ fn look(
     let solutions = request.work.references.iter().map(|id| reference(bench, stage, id)).collect::<Result<Vec<_>>>()?;
     sources.extend(solutions.iter().map(String::as_str));
 
-    let results = match known.and_then(|known| known.of_sources(&sources)) {
+    let results = match verdicts.of_sources(&sources).filter(|_| !how.all) {
         Some(results) => Ok(results),
-        None => fresh(bench, &request, case, &sources, known, verdicts),
+        None => fresh(bench, &request, case, &sources, how, verdicts),
     };
     Ok(match results {
         Ok(results) => {
@@ -195,34 +203,49 @@ fn fresh(
     request: &Request,
     case: &Case,
     sources: &[&str],
-    known: Option<&Verdicts>,
+    how: How,
     verdicts: &Verdicts,
 ) -> std::result::Result<Results, Failure> {
     bench.start()?;
     let guest = check::build(bench, request)?;
     let checked = request.only.as_deref().unwrap_or(&request.stage.name);
     let image = format!("{} {checked}", hash_file(&guest.image)?);
-    if let Some(results) = known.and_then(|known| known.of_image(&image)) {
+    if let Some(results) = verdicts.of_image(&image).filter(|_| !how.all) {
         verdicts.put_sources(sources, &image)?;
         return Ok(results);
     }
-    let results = in_time(bench.scale, |scale| {
-        let usual = std::mem::replace(&mut bench.scale, scale);
-        let booted = check::boot_anew(bench, request, &guest);
-        bench.scale = usual;
-        let mut results = booted?;
-        results.settle();
-        if results.exit() == 70 {
-            return Err(Error::fault("the test host failed; nothing was found out"));
-        }
-        Ok(results)
-    })?;
+    let once = || {
+        in_time(bench.scale, |scale| {
+            let usual = std::mem::replace(&mut bench.scale, scale);
+            let booted = check::boot_anew(bench, request, &guest);
+            bench.scale = usual;
+            let results = booted?;
+            if results.exit() == 70 {
+                return Err(Error::fault("the test host failed; nothing was found out"));
+            }
+            Ok(results)
+        })
+    };
+    let (results, bad) = repeat(how.repeat, once, |results| !problems(request.stage, case, results).is_empty())?;
     // What is not as it should be may be so for once.
-    if problems(request.stage, case, &results).is_empty() {
+    if !bad {
         verdicts.put_image(&image, &results)?;
         verdicts.put_sources(sources, &image)?;
     }
     Ok(results)
+}
+
+/// Does the same so often, up to the first result that is bad; returns the last one, and whether it is.
+fn repeat<T>(times: u32, mut once: impl FnMut() -> Result<T>, is_bad: impl Fn(&T) -> bool) -> Result<(T, bool)> {
+    let mut done = 1;
+    loop {
+        let result = once()?;
+        let bad = is_bad(&result);
+        if bad || done >= times {
+            return Ok((result, bad));
+        }
+        done += 1;
+    }
 }
 
 /// What a boot comes to, with more patience where its time was short: on a busy machine that says nothing, neither
@@ -301,6 +324,19 @@ mod tests {
 
     fn ended(status: Status) -> Results {
         Results { exercises: Vec::new(), integration: Some(check("1.live", status)), ..sample() }
+    }
+
+    #[test]
+    fn what_is_repeated_ends_at_the_first_that_is_bad() {
+        let count = |times, bad| {
+            let mut counted = 0;
+            let once = || {
+                counted += 1;
+                Ok(counted)
+            };
+            repeat(times, once, |count| *count == bad).unwrap()
+        };
+        assert_eq!([count(1, 5), count(10, 5), count(10, 99)], [(1, false), (5, true), (10, false)]);
     }
 
     #[test]

@@ -163,7 +163,7 @@ pub fn build(request: &Request, ui: &Ui) -> std::result::Result<Built, Failure> 
     fs::create_dir_all(&dir).on("make", &dir)?;
     // Variants of a package share the path that cargo links to. Held until the ELF has a name of its own.
     let step = ui.step(&format!("Building {}", request.package));
-    let _lock = Lock::wait(&dir.join("harness.lock"), || step.say("Waiting for another harness's build"))?;
+    let _lock = Lock::wait(&dir.join("harness.lock"), |who| step.say(&format!("Waiting for {who}, which builds")))?;
     let run = watch(start(command(request, &dir)?, request)?, request, &step)?;
     if !run.status.success() {
         return Err(failure(run, request));

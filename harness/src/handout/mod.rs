@@ -12,6 +12,7 @@ mod prove;
 mod secrets;
 
 use crate::app::App;
+use crate::book::Finding;
 use crate::check::rules;
 use crate::cli;
 use crate::course::{Course, Stage};
@@ -19,6 +20,7 @@ use crate::error::{Context, Error, Result};
 use crate::git;
 use crate::given::Lock;
 use crate::interrupt::Unfinished;
+use crate::lint;
 use crate::ui::say;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -85,6 +87,12 @@ fn untouched(course: &Course) -> Result<()> {
         if rules::todo_line(&text).is_none() {
             let text = format!("{} is no starter: there is no `lab_todo!` in it", file.display());
             return Err(Error::usage(text).next(format!("`cargo harness reset {}`", exercise.id)));
+        }
+    }
+    for stage in &course.stages {
+        if let Some(Finding { place, what }) = lint::frozen::findings(course, stage)?.into_iter().next() {
+            let next = "put it back, or take `frozen` out of labs/course.toml when the term is over";
+            return Err(Error::usage(format!("{place}: {what}")).next(next));
         }
     }
     Ok(())

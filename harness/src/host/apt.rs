@@ -4,6 +4,7 @@
 //! against the archive's signatures.
 
 use super::lock::Package;
+use super::packages::Archive;
 use crate::cache;
 use crate::error::{Context, Error, Result};
 use crate::process::{self, Launch};
@@ -56,18 +57,6 @@ impl Apt {
             .next(WITHOUT_NETWORK))
     }
 
-    /// The names of all packages that begin with `prefix`.
-    pub fn names(&self, prefix: &str) -> Result<Vec<String>> {
-        Ok(self.cached(&["pkgnames", prefix])?.lines().map(str::to_owned).collect())
-    }
-
-    /// What apt would install for each name, or with `every` all versions it knows. Unknown names are left out.
-    pub fn show(&self, names: &[String], every: bool) -> Result<Vec<Described>> {
-        let versions = if every { "--all-versions" } else { "--no-all-versions" };
-        let names = names.iter().map(String::as_str);
-        Ok(stanzas(&self.cached(&["show", versions].into_iter().chain(names).collect::<Vec<_>>())?))
-    }
-
     /// What apt-cache answers. It complains with its exit status of names that it doesn't know.
     fn cached(&self, arguments: &[&str]) -> Result<String> {
         let mut command = self.command("apt-cache");
@@ -75,27 +64,6 @@ impl Apt {
         let said = process::run(command, STALL)?;
         let late = || Error::missing(format!("apt-cache {} did not end within {} s", arguments[0], STALL.as_secs()));
         said.status.map(|_| said.stdout).ok_or_else(late)
-    }
-
-    /// Downloads `packages` into the empty folder `into`, with a bar.
-    pub fn download(&self, packages: &[Package], into: &Path, ui: &Ui) -> Result<()> {
-        let bytes: u64 = packages.iter().map(|package| package.size).sum();
-        let noun = if packages.len() == 1 { "package" } else { "packages" };
-        let text = format!("Downloading {} {noun} of Xen and Linux from Debian's archive", packages.len());
-        let step = ui.transfer(&text, bytes);
-        let mut download = self.command("apt-get");
-        download.args(["-q", "download"]).current_dir(into);
-        download.args(packages.iter().map(|package| format!("{}={}", package.name, package.version)));
-        self.watch(download, "download", || {
-            let done = size_of(into);
-            step.at(done);
-            done
-        })
-    }
-
-    /// Removes the lists: a hundred megabytes that the next time brings up to date by fetching a tenth of that.
-    pub fn close(self) -> Result<()> {
-        cache::remove(&self.dir)
     }
 
     /// Runs apt, whose complaints go to `log/NAME`, and stops it when `progress` has stood still for too long.
@@ -134,6 +102,38 @@ impl Apt {
         command.arg("-c").arg(self.dir.join("apt.conf"));
         command.env("LC_ALL", "C").env_remove("APT_CONFIG").stdin(Stdio::null());
         command
+    }
+}
+
+impl Archive for Apt {
+    fn names(&self, prefix: &str) -> Result<Vec<String>> {
+        Ok(self.cached(&["pkgnames", prefix])?.lines().map(str::to_owned).collect())
+    }
+
+    fn show(&self, names: &[String], every: bool) -> Result<Vec<Described>> {
+        let versions = if every { "--all-versions" } else { "--no-all-versions" };
+        let names = names.iter().map(String::as_str);
+        Ok(stanzas(&self.cached(&["show", versions].into_iter().chain(names).collect::<Vec<_>>())?))
+    }
+
+    fn download(&self, packages: &[Package], into: &Path, ui: &Ui) -> Result<()> {
+        let bytes: u64 = packages.iter().map(|package| package.size).sum();
+        let noun = if packages.len() == 1 { "package" } else { "packages" };
+        let text = format!("Downloading {} {noun} of Xen and Linux from Debian's archive", packages.len());
+        let step = ui.transfer(&text, bytes);
+        let mut download = self.command("apt-get");
+        download.args(["-q", "download"]).current_dir(into);
+        download.args(packages.iter().map(|package| format!("{}={}", package.name, package.version)));
+        self.watch(download, "download", || {
+            let done = size_of(into);
+            step.at(done);
+            done
+        })
+    }
+
+    fn close(self) -> Result<()> {
+        // A hundred megabytes of lists, which the next time brings up to date by fetching a tenth of that.
+        cache::remove(&self.dir)
     }
 }
 

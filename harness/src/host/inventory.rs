@@ -75,7 +75,7 @@ fn lock(path: &Path) -> PathBuf {
 pub fn clean(root: &Path, ui: &Ui) -> Result<Vec<Cached>> {
     let found = describe(root)?;
     for Cached { path, lock, .. } in &found {
-        let waiting = || ui.note(&format!("Waiting for another harness that uses {}", path.display()));
+        let waiting = |who: &str| ui.note(&format!("Waiting for {who}, which uses {}", path.display()));
         let _lock = cache::Lock::wait(lock, waiting)?;
         if path.is_dir() {
             cache::remove(path)?;

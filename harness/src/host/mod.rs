@@ -157,7 +157,7 @@ fn built(root: &Path, recipe: &Recipe, options: &Options, ui: &Ui) -> Result<Hos
         }
         damaged.is_none()
     };
-    let waiting = || ui.note("Waiting for another harness that is building the test host");
+    let waiting = |who: &str| ui.note(&format!("Waiting for {who}, which builds the test host"));
     let dir = cache::entry(&folder(root), &name, valid, waiting, |dir| {
         build(root, recipe, &release, &source, options, dir, ui)
     })
@@ -204,8 +204,8 @@ fn build(
 fn packages_lock(root: &Path, ui: &Ui) -> Result<cache::Lock> {
     let dir = folder(root);
     fs::create_dir_all(&dir).on("make the cache folder", &dir)?;
-    cache::Lock::wait(&dir.join("packages.lock"), || {
-        ui.note("Waiting for another harness that is downloading packages")
+    cache::Lock::wait(&dir.join("packages.lock"), |who| {
+        ui.note(&format!("Waiting for {who}, which downloads packages"))
     })
 }
 
@@ -221,7 +221,7 @@ pub fn export(root: &Path, options: &Options, file: &Path, ui: &Ui) -> Result<Ho
 pub fn import(root: &Path, options: &Options, file: &Path, ui: &Ui) -> Result<HostImage> {
     let recipe = Recipe::read(&options.repo)?;
     let _step = ui.step(&format!("Reading {}", file.display()));
-    let waiting = || ui.note("Waiting for another harness that is importing a test host");
+    let waiting = |who: &str| ui.note(&format!("Waiting for {who}, which imports a test host"));
     let dir = cache::entry(
         &folder(root),
         IMPORTED,

@@ -4,7 +4,7 @@
 //! Invariant: every file that leaves here has the SHA-256 of its package's entry. A set is never mixed from locked
 //! and newer packages.
 
-use super::apt::Apt;
+use super::apt::{Apt, Described};
 use super::lock::{self, Package};
 use super::recipe::{self, Names, Recipe};
 use crate::cache;
@@ -33,6 +33,18 @@ impl Set {
     }
 }
 
+/// An archive of packages, as apt shows it.
+pub trait Archive {
+    /// The names of all packages that begin with `prefix`.
+    fn names(&self, prefix: &str) -> Result<Vec<String>>;
+    /// What would be installed for each name, or with `every` all versions. Unknown names are left out.
+    fn show(&self, names: &[String], every: bool) -> Result<Vec<Described>>;
+    /// Downloads `packages` into the empty folder `into`.
+    fn download(&self, packages: &[Package], into: &Path, ui: &Ui) -> Result<()>;
+    /// Ends with it.
+    fn close(self) -> Result<()>;
+}
+
 /// Where packages come from and go to.
 pub struct Source<'a> {
     /// The recipe to fill.
@@ -49,6 +61,15 @@ impl Source<'_> {
     /// The packages of `locked`, or those that the archive has now if some of them are gone; `refuse` makes that an
     /// error. Downloads what the store lacks.
     pub fn fetch(&self, locked: &[Package], refuse: bool) -> Result<Set> {
+        self.fetch_from(locked, refuse, || Apt::open(&self.dir.join("apt"), self.release, self.ui))
+    }
+
+    fn fetch_from<A: Archive>(
+        &self,
+        locked: &[Package],
+        refuse: bool,
+        open: impl FnOnce() -> Result<A>,
+    ) -> Result<Set> {
         if refuse && locked.is_empty() {
             return Err(Error::missing(format!(
                 "there is no lock file for Debian {}, and --locked allows no other packages",
@@ -63,7 +84,7 @@ impl Source<'_> {
         {
             return Ok(Set { names: names.clone(), packages: locked.to_vec(), replaced: Vec::new(), store });
         }
-        let apt = Apt::open(&self.dir.join("apt"), self.release, self.ui)?;
+        let apt = open()?;
         let (names, packages) = match usable {
             Some(names) if still_there(&apt, locked)? => (names, locked.to_vec()),
             _ => self.resolve(&apt)?,
@@ -109,7 +130,7 @@ impl Source<'_> {
     }
 
     /// The recipe's packages and the libraries that they depend on, as apt would install them.
-    fn resolve(&self, apt: &Apt) -> Result<(Names, Vec<Package>)> {
+    fn resolve(&self, apt: &impl Archive) -> Result<(Names, Vec<Package>)> {
         let _step = self.ui.step("Choosing the packages of Xen and Linux");
         let names = self.names(apt)?;
         let roots = names.roots(self.recipe);
@@ -135,7 +156,7 @@ impl Source<'_> {
         Ok((names, packages))
     }
 
-    fn names(&self, apt: &Apt) -> Result<Names> {
+    fn names(&self, apt: &impl Archive) -> Result<Names> {
         let wanted = &self.recipe.packages;
         let prefix = wanted.hypervisor.split('{').next().unwrap_or_default();
         let hypervisors: Vec<_> = apt
@@ -171,7 +192,7 @@ impl Source<'_> {
         )
     }
 
-    fn download(&self, apt: &Apt, store: &Path, packages: &[Package]) -> Result<()> {
+    fn download(&self, apt: &impl Archive, store: &Path, packages: &[Package]) -> Result<()> {
         let missing: Vec<_> = packages.iter().filter(|package| !stored(store, package)).cloned().collect();
         if missing.is_empty() {
             return Ok(());
@@ -196,7 +217,7 @@ impl Source<'_> {
 }
 
 /// Whether the archive still has every one of `locked`, by content.
-fn still_there(apt: &Apt, locked: &[Package]) -> Result<bool> {
+fn still_there(apt: &impl Archive, locked: &[Package]) -> Result<bool> {
     let names: Vec<_> = locked.iter().map(|package| package.name.clone()).collect();
     let known: BTreeSet<_> = apt.show(&names, true)?.into_iter().map(|item| item.package.sha256).collect();
     Ok(locked.iter().all(|package| known.contains(&package.sha256)))
@@ -263,37 +284,4 @@ fn files(dir: &Path) -> Result<Vec<PathBuf>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_compare_by_number() {
-        assert!(number("4.20") > number("4.17"));
-        assert!(number("4.9") < number("4.17"));
-        assert_eq!(number("common"), None);
-    }
-
-    #[test]
-    fn replaced_packages_take_one_line() {
-        let many: Vec<_> = (0..5).map(|n| format!("p{n} 1 -> 2")).collect();
-        assert_eq!(notice(&many[..1]), "using p0 2 instead of the locked 1");
-        assert_eq!(notice(&["e 5, not locked".into()]), "using e 5, not locked (differs from the lock file)");
-        assert_eq!(
-            notice(&many),
-            "using 5 packages other than the locked ones: p0 1 -> 2, p1 1 -> 2, p2 1 -> 2 and 2 more"
-        );
-    }
-
-    #[test]
-    fn a_stored_package_counts_only_with_its_content() {
-        let store = tempfile::tempdir().unwrap();
-        let file = store.path().join("data");
-        fs::write(&file, "content").unwrap();
-        let package = Package { name: "a".into(), version: "1:2".into(), sha256: sha256(&file).unwrap(), size: 7 };
-        assert!(!stored(store.path(), &package));
-        fs::rename(&file, store_file(store.path(), &package)).unwrap();
-        assert!(stored(store.path(), &package));
-        fs::write(store_file(store.path(), &package), "CONTENT").unwrap();
-        assert!(!stored(store.path(), &package));
-    }
-}
+mod tests;

@@ -4,6 +4,7 @@
 //! Invariant: a finding names a file, a line where there is one, and what is wrong, so that each can be mended without
 //! reading this.
 
+pub(crate) mod frozen;
 mod manifest;
 mod text;
 mod unfinished;
@@ -55,6 +56,7 @@ pub fn of_stage(course: &Course, stage: &Stage) -> Result<Vec<Finding>> {
         Err(error) => found.push(Finding::new(file.display(), format!("the lab has no text: {error}"))),
     }
     found.extend(unfinished::findings(root, stage)?);
+    found.extend(frozen::findings(course, stage)?);
     if let Err(error) = mutants::load(root, stage) {
         let file = Path::new("solutions").join(&stage.package).join("mutants.toml");
         found.push(Finding::new(file.display(), error.message));

@@ -65,7 +65,7 @@ fn verdict(recipe: &Recipe, ui: &Ui) -> Result<String> {
         let path = dir.join(VERDICT);
         fs::write(&path, text).on("write", &path)
     };
-    let waiting = || ui.note("Another harness is trying whether Xen runs under KVM: waiting for it.");
+    let waiting = |who: &str| ui.note(&format!("Waiting for {who}, which tries whether Xen runs under KVM"));
     let dir = cache::entry(recipe.cache_root, &name(recipe, &kernel, &processor()), is_known, waiting, trial)?;
     let path = dir.join(VERDICT);
     fs::read_to_string(&path).on("read", &path)

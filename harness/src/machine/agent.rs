@@ -48,7 +48,7 @@ impl Agent {
     /// The agent at the other end of `stream`; `counted` tells what dom0's time is.
     pub(super) fn new(stream: UnixStream, standing: Standing, deadlines: Deadlines, counted: bool) -> Result<Self> {
         let chunk = if counted { SMALL_CHUNK } else { CHUNK };
-        Ok(Self { link: Link::new(stream, standing)?, deadlines, chunk, ending: Mutex::default() })
+        Ok(Self { link: Link::new(stream, standing, deadlines)?, deadlines, chunk, ending: Mutex::default() })
     }
 
     /// Waits for the agent and sets dom0's clock. Returns Xen's version.
@@ -181,6 +181,16 @@ impl Agent {
     /// Lets them run on.
     pub fn unpause(&self, domain: &str) -> Result<()> {
         self.done(&format!("unpause {domain}"), Request::Unpause { domain: domain.into() }, XL)
+    }
+
+    /// Begins to let them run on, where whoever debugs the machine may stop all of it before the answer.
+    pub fn begin_unpause(&self, domain: &str) -> Result<()> {
+        self.link.begin(Request::Unpause { domain: domain.into() }, self.deadlines.seconds(XL)).map(drop)
+    }
+
+    /// Asks the guest to power off, and doesn't wait for what it says to that.
+    pub fn begin_shutdown(&self, domain: &str) -> Result<()> {
+        self.link.begin(Request::Shutdown { domain: domain.into() }, self.deadlines.seconds(XL)).map(drop)
     }
 
     /// Asks the guest to power off.

@@ -6,7 +6,7 @@
 //! breaks it, because what else was lost cannot be known.
 
 use crate::error::{Context, Error, Result};
-use crate::machine::deadline::Deadline;
+use crate::machine::deadline::{Deadline, Deadlines};
 use crate::machine::events::Events;
 use agent::{Call, Decoder, FromAgent, Reply, Request};
 use std::collections::HashMap;
@@ -16,10 +16,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How long the rest of a frame may take to come.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// How much longer than the agent the harness waits, so that the agent's own report of a time-out arrives.
-const GRACE: Duration = Duration::from_secs(3);
+/// Seconds that the rest of a frame may take to come.
+const PATIENCE: f64 = 5.;
+/// How many seconds longer than the agent the harness waits, so that the agent's own report of a time-out arrives.
+const GRACE: f64 = 3.;
 
 /// Says how the machine is, to go with an error.
 pub type Standing = Arc<dyn Fn() -> String + Send + Sync>;
@@ -32,6 +32,7 @@ pub struct Link {
     writer: Mutex<UnixStream>,
     shared: Arc<Shared>,
     standing: Standing,
+    deadlines: Deadlines,
 }
 
 struct Shared {
@@ -58,16 +59,16 @@ pub struct Pending {
 
 impl Link {
     /// Talks to an agent at the other end of `stream`.
-    pub fn new(stream: UnixStream, standing: Standing) -> Result<Self> {
+    pub fn new(stream: UnixStream, standing: Standing, deadlines: Deadlines) -> Result<Self> {
         let reader = stream.try_clone().doing("share the agent's connection")?;
         let shared = Arc::new(Shared { calls: Mutex::default(), events: Events::default() });
         let received = shared.clone();
         let about = standing.clone();
         std::thread::spawn(move || {
-            let why = receive(reader, &received);
+            let why = receive(reader, &received, deadlines.seconds(PATIENCE));
             received.fail(&format!("{why}. {}", about()));
         });
-        Ok(Self { writer: Mutex::new(stream), shared, standing })
+        Ok(Self { writer: Mutex::new(stream), shared, standing, deadlines })
     }
 
     /// What happens in dom0.
@@ -83,7 +84,7 @@ impl Link {
 
     /// Asks without waiting.
     pub fn begin(&self, request: Request, time: Duration) -> Result<Pending> {
-        let deadline = Deadline::after(time + GRACE);
+        let deadline = Deadline::after(time + self.deadlines.seconds(GRACE));
         let (sender, reply) = channel();
         let id = {
             let mut calls = self.shared.lock();
@@ -149,12 +150,11 @@ impl Drop for Link {
 }
 
 /// Receives until the connection breaks; says why it did.
-fn receive(mut stream: UnixStream, shared: &Shared) -> String {
+fn receive(mut stream: UnixStream, shared: &Shared, patience: Duration) -> String {
     let mut decoder = Decoder::default();
     let mut buffer = vec![0; 256 << 10];
     loop {
-        let patience = decoder.is_inside().then_some(PATIENCE);
-        if let Err(error) = stream.set_read_timeout(patience) {
+        if let Err(error) = stream.set_read_timeout(decoder.is_inside().then_some(patience)) {
             return error.to_string();
         }
         match stream.read(&mut buffer) {
@@ -215,7 +215,7 @@ mod tests {
 
     fn pair() -> (Link, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        (Link::new(ours, Arc::new(|| "All was well.".into())).unwrap(), theirs)
+        (Link::new(ours, Arc::new(|| "All was well.".into()), Deadlines::default()).unwrap(), theirs)
     }
 
     fn read_call(stream: &mut UnixStream) -> Call {

@@ -31,7 +31,6 @@ use snapshot::{Recipe, Snapshot};
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::Path;
-use std::time::Duration;
 
 /// The address that forwarded ports lead to: what QEMU's DHCP server gives to the first guest that asks.
 pub const GUEST_ADDRESS: &str = "10.0.2.15";
@@ -126,10 +125,10 @@ impl Machine {
     /// The same once Xen has said all that it has to say: a dump of a crash comes over a slow serial line, and the
     /// agent's word that the guest has ended overtakes it.
     pub fn settled_xen_log(&self) -> String {
-        let deadline = Deadlines::default().within(5.);
+        let deadline = self.within(5.);
         let mut log = self.xen_log();
         loop {
-            std::thread::sleep(Duration::from_millis(150));
+            std::thread::sleep(self.deadlines.seconds(0.15));
             let now = self.xen_log();
             if now.len() == log.len() || deadline.is_over() {
                 return now;
@@ -173,7 +172,7 @@ impl Machine {
     /// Lets a port of this machine lead into the guest.
     pub fn forward(&self, Forward { host, guest }: Forward) -> Result<()> {
         let rule = format!("hostfwd_add net0 tcp:127.0.0.1:{host}-{GUEST_ADDRESS}:{guest}");
-        let said = self.qmp().human(&rule, Deadlines::default().within(10.))?;
+        let said = self.qmp().human(&rule, self.within(10.))?;
         if said.is_empty() {
             return Ok(());
         }

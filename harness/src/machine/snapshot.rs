@@ -72,7 +72,7 @@ impl Snapshot {
         if bad.is_none() && place.exists() && !usable(&place) {
             ui.note("The saved test host is damaged: booting it anew.");
         }
-        let waiting = || ui.note("Another harness is booting the test host: waiting for it.");
+        let waiting = |who: &str| ui.note(&format!("Waiting for {who}, which boots the test host"));
         let dir = cache::entry(recipe.cache_root, &name, usable, waiting, |dir| build(recipe, dir, ui))?;
         let manifest = read_manifest(&dir)?;
         // Marks it as used; a cache that cannot be written does without.

@@ -88,7 +88,7 @@ impl Progress {
         let path = root.join(FILE);
         let folder = path.parent().unwrap_or(root);
         std::fs::create_dir_all(folder).on("make", folder)?;
-        let _lock = Lock::wait(&folder.join("progress.lock"), || ())?;
+        let _lock = Lock::wait(&folder.join("progress.lock"), |_| ())?;
         let before = Self::load(root, ui)?;
         let mut progress = before.clone();
         let made = change(&mut progress);

@@ -100,7 +100,7 @@ impl<'a> Conversation<'a> {
                 Ok(Key::Help) => self.say(terminal::HELP),
                 Ok(Key::Shutdown) => {
                     self.say("asking the guest to shut down; stages obey from stage 5 on, Ctrl-] q ends any");
-                    agent.shutdown(NAME)?;
+                    agent.begin_shutdown(NAME)?;
                 }
                 Ok(Key::Pause) => {
                     if self.paused {

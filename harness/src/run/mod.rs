@@ -9,9 +9,7 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::guest::Guest;
 use crate::guest::crash::{ByQemu, Crash, stacks};
 use crate::guest::symbolize::Symbolizer;
-use crate::machine::{
-    self, Action, CreateOptions, Deadlines, Disk, LARGE_HOST_MIB, Machine, Reason, SMALL_HOST_MIB, Vif,
-};
+use crate::machine::{self, Action, CreateOptions, Disk, LARGE_HOST_MIB, Machine, Reason, SMALL_HOST_MIB, Vif};
 use crate::program::Program;
 use crate::ui::tell;
 use conversation::{Conversation, End};
@@ -22,6 +20,8 @@ use std::time::Duration;
 /// The guest's name in the test host, and its kernel's place there.
 const NAME: &str = "guest";
 const KERNEL: &str = "/images/guest";
+/// The least memory that a stage boots in.
+const LEAST_MIB: u64 = 4;
 
 /// Runs the command and returns the exit status.
 pub fn command(app: &App, arguments: &cli::Run) -> Result<u8> {
@@ -50,7 +50,7 @@ pub fn command(app: &App, arguments: &cli::Run) -> Result<u8> {
     machine.agent().create(&domain(arguments, &program, disks.of_the_guest(), app.style.decorated))?;
     if let Some(port) = gdb {
         wait_for_gdb(&machine, port, &guest)?;
-        machine.agent().unpause(NAME)?;
+        machine.agent().begin_unpause(NAME)?;
     }
     let symbolizer = Symbolizer::open(&guest.elf, &app.course.root)?;
     let mut conversation = Conversation::new(arguments, &machine, &symbolizer);
@@ -73,8 +73,8 @@ pub fn command(app: &App, arguments: &cli::Run) -> Result<u8> {
 /// The memory that the guest needs at most, in MiB, if the test host can give it.
 fn memory(arguments: &cli::Run) -> Result<u64> {
     let most = arguments.maxmem.unwrap_or(arguments.memory);
-    let error = if arguments.memory == 0 {
-        "a guest needs memory: at least 4 MiB".to_owned()
+    let error = if arguments.memory < LEAST_MIB {
+        format!("a guest needs memory: at least {LEAST_MIB} MiB")
     } else if most < arguments.memory {
         format!("--maxmem {most} is less than --memory {}", arguments.memory)
     } else if most > LARGE_HOST_MIB {
@@ -128,10 +128,10 @@ fn wait_for_gdb(machine: &Machine, port: u16, guest: &Guest) -> Result<()> {
     tell("the guest is made and waits. In another terminal:");
     let elf = guest.elf.display();
     tell(format_args!("  gdb {elf} -ex 'target remote 127.0.0.1:{port}' -ex 'hbreak stardust_start' -ex continue"));
-    tell("waiting for gdb (it stops the machine when it connects, and `continue` lets it run)");
+    tell("waiting for gdb for as long as it takes (it stops the machine when it connects; `continue` lets it run)");
     let mut connected = false;
     loop {
-        let running = machine.qmp().status(Deadlines::default().within(10.0))? == "running";
+        let running = machine.qmp().status(machine.within(10.0))? == "running";
         connected |= !running;
         if connected && running {
             return Ok(());

@@ -189,6 +189,16 @@ fn one(bench: &mut Bench, soak: &Soak, count: u64) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_help_names_all_of_them() {
+        let names: Vec<&str> = ALL.iter().map(|soak| soak.name).collect();
+        let mut cli = cli::Cli::command();
+        let help = cli.find_subcommand_mut("soak").unwrap().render_long_help().to_string();
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(help.contains(&format!("Which ones: {}.", names.join(", "))), "{help}");
+    }
 
     #[test]
     fn a_part_is_never_nothing() {

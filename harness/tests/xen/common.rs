@@ -204,11 +204,26 @@ impl Checkout {
     }
 
     pub fn git_says(&self, arguments: &[&str]) -> String {
+        Self::output(self.git_command(arguments))
+    }
+
+    /// Git, at this moment.
+    pub fn git_at(&self, moment: &str, arguments: &[&str]) {
+        let mut git = self.git_command(arguments);
+        git.env("GIT_COMMITTER_DATE", moment);
+        Self::output(git);
+    }
+
+    fn git_command(&self, arguments: &[&str]) -> Command {
         let identity = ["-c", "user.name=S", "-c", "user.email=s@example.org", "-c", "commit.gpgsign=false"];
         let mut git = Command::new("git");
         git.arg("-C").arg(self.folder.path()).args(identity).args(arguments);
+        git
+    }
+
+    fn output(mut git: Command) -> String {
         let said = git.output().unwrap();
-        assert!(said.status.success(), "git {arguments:?}");
+        assert!(said.status.success(), "{git:?}");
         String::from_utf8(said.stdout).unwrap()
     }
 

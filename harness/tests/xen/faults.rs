@@ -1,9 +1,11 @@
 //! The harness's own faults: what it says and leaves behind when the machine lets it down.
 
 use crate::common::{Ended, Lab, harness, repository, run};
+use harness::cache;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -180,9 +182,59 @@ fn a_cache_that_cannot_be_used_is_named() {
         .output()
         .unwrap()
         .into();
-    // A file where a folder should be: nothing that the harness could mend.
-    assert!([69, 70].contains(&ended.status.unwrap()), "{:?} {}", ended.status, ended.stderr);
-    assert!(ended.stderr.contains(&file.path().display().to_string()), "{}", ended.stderr);
+    // A file where a folder should be.
+    let said = ended.with(69).stderr;
+    assert!(said.contains(&file.path().display().to_string()), "{said}");
+}
+
+/// A harness whose cargo says that it has linked `file`.
+fn with_linked(file: &Path) -> Ended {
+    let folder = tempfile::tempdir().unwrap();
+    let message = format!(
+        r#"{{"reason":"compiler-artifact","package_id":"p","target":{{"name":"s"}},"executable":"{}","fresh":true}}"#,
+        file.display()
+    );
+    let cargo = folder.path().join("cargo");
+    fs::write(&cargo, format!("#!/bin/sh\necho '{message}'\n")).unwrap();
+    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    harness(repository(), &["build", "stage1", "--solution=1a"]).env("PATH", path).output().unwrap().into()
+}
+
+#[test]
+fn what_is_no_image_is_refused_with_a_sentence() {
+    let folder = empty_cache();
+    let file = folder.path().join("linked");
+    for (content, why) in [
+        (&b""[..], "is empty (0 bytes)"),
+        (b"#!/bin/sh\n", "is not an ELF file: it doesn't begin with 7f 'E' 'L' 'F'"),
+        (b"\x7fELF\x02\x01\x01", "is a truncated ELF file: 7 bytes"),
+    ] {
+        fs::write(&file, content).unwrap();
+        let said = with_linked(&file).with(70).stderr;
+        assert!(said.contains(why), "{said}");
+        assert!(said.contains("target/guest/linked/stage1-console-") && said.contains("build it again"), "{said}");
+    }
+}
+
+/// What a check finds of a guest that is silent for ever from a place in the stage's program on: how the first exercise
+/// and the whole end, and why the latter.
+fn silent_before(place: &str) -> (String, String, String) {
+    let lab = Lab::solved();
+    lab.change("main.rs", place, &format!("while !entry.name.is_empty() {{ core::hint::spin_loop() }}\n    {place}"));
+    let arguments = ["check", "stage1", "--timeout-scale", "0.3", "--format", "json"];
+    let ended = lab.run(&arguments).with(3);
+    let results: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let (exercise, whole) = (&results["exercises"][0], &results["integration"]);
+    (text(&exercise["status"]), text(&whole["status"]), text(&whole["message"]))
+}
+
+#[test]
+fn a_guest_that_hangs_before_the_checks_or_behind_them_is_told_as_such() {
+    let said = "no end within 6 s: a loop that never ends, or a wait for nothing";
+    assert_eq!(silent_before("let word = entry"), ("blocked".into(), "timeout".into(), said.into()));
+    assert_eq!(silent_before("let boot ="), ("pass".into(), "timeout".into(), said.into()));
 }
 
 #[test]
@@ -220,7 +272,7 @@ fn with_mounts(script: &str) -> Command {
 }
 
 #[test]
-fn a_full_disk_leaves_nothing_half_made_and_says_so() {
+fn a_disk_too_small_for_a_saved_machine_is_told_before_it_is_booted() {
     let place = empty_cache();
     let built = run(repository(), &["host", "build"]).with(0).stdout;
     let image = built.split(':').next().unwrap_or_default();
@@ -240,6 +292,62 @@ fn a_full_disk_leaves_nothing_half_made_and_says_so() {
     assert!(ended.stdout.contains("status=69"), "{}\n{}", ended.stdout, ended.stderr);
     assert!(ended.stderr.contains("free some space"), "{}", ended.stderr);
     assert!(!ended.stdout.contains(".making"), "{}", ended.stdout);
+}
+
+/// A cache with the packages that the test host is made of, and nothing else; and how much they are.
+fn packages() -> (tempfile::TempDir, u64) {
+    run(repository(), &["host", "build"]).with(0);
+    let (place, from) = (empty_cache(), cache::root().unwrap().join("host/packages"));
+    fs::create_dir_all(place.path().join("host/packages")).unwrap();
+    let mut bytes = 0;
+    for entry in fs::read_dir(from).expect("the packages that the test host was made of") {
+        let entry = entry.unwrap();
+        bytes += fs::copy(entry.path(), place.path().join("host/packages").join(entry.file_name())).unwrap();
+    }
+    (place, bytes)
+}
+
+#[test]
+fn a_disk_that_fills_up_is_told_and_what_was_downloaded_stays() {
+    if !with_mounts("mount -t tmpfs none /mnt").status().is_ok_and(|status| status.success()) {
+        return println!("skipped: this machine lets nobody mount a disk of his own");
+    }
+    let (packages, bytes) = packages();
+    // Room for a part of the image that is made of them.
+    let script = format!(
+        "mount -t tmpfs -o size={size} none /mnt; cp -r {from}/host /mnt/; export STARDUST_CACHE=/mnt; cd {repository}; \
+         set +e; {harness} host build; echo status=$?; ls /mnt/host; ls /mnt/host/packages | wc -l",
+        size = bytes + (8 << 20),
+        from = packages.path().display(),
+        repository = repository().display(),
+        harness = env!("CARGO_BIN_EXE_harness"),
+    );
+    let ended: Ended = with_mounts(&script).output().unwrap().into();
+    let said = format!("{}\n{}", ended.stdout, ended.stderr);
+    assert!(ended.stdout.contains("status=69\n"), "{said}");
+    assert!(ended.stderr.contains("No space left on device") && ended.stderr.contains("free some space"), "{said}");
+    assert!(!ended.stdout.contains("making"), "{said}");
+    let kept = fs::read_dir(packages.path().join("host/packages")).unwrap().count();
+    assert!(ended.stdout.ends_with(&format!("\n{kept}\n")), "{said}");
+}
+
+#[test]
+fn a_test_host_that_was_damaged_is_built_again() {
+    let (cache, _) = packages();
+    let build = || {
+        let output = harness(repository(), &["host", "build"]).env("STARDUST_CACHE", cache.path()).output().unwrap();
+        Ended::from(output).with(0)
+    };
+    let image = build().stdout.split(':').next().unwrap().to_owned();
+    let kernel = Path::new(&image).join("vmlinuz");
+    let right = fs::read(&kernel).unwrap();
+    let mut wrong = right.clone();
+    wrong[right.len() / 2] ^= 1;
+    fs::write(&kernel, wrong).unwrap();
+    let said = build().stderr;
+    assert!(said.contains("The test host in the cache is damaged (vmlinuz): building it again"), "{said}");
+    assert!(fs::read(&kernel).unwrap() == right);
+    assert!(!build().stderr.contains("damaged"));
 }
 
 #[test]

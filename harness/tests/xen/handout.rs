@@ -62,6 +62,20 @@ fn nothing_is_handed_out_with_somebodys_work_or_a_solution_in_it() {
     let said = handout().with(64).stderr;
     assert!(said.contains(&format!("{RING} is no starter")) && said.contains("reset 1a"), "{said}");
     assert!(!out.exists());
+    checkout.git(&["checkout", "--quiet", "."]);
+    // A class has the starters already.
+    let manifest = checkout.path("labs/course.toml");
+    let course = fs::read_to_string(&manifest).unwrap();
+    fs::write(&manifest, course.replace("schema = 1", "schema = 1\nfrozen = \"term\"")).unwrap();
+    let said = handout().with(64).stderr;
+    assert!(said.contains("labs/course.toml: starters are frozen at `term`, which can't be looked at"), "{said}");
+    checkout.git(&["tag", "term"]);
+    let starter = fs::read_to_string(checkout.path(RING)).unwrap();
+    fs::write(checkout.path(RING), format!("{starter}// a better text\n")).unwrap();
+    let said = handout().with(64).stderr;
+    assert!(said.contains(&format!("{RING}: the starter is not that of `term`, which students work on")), "{said}");
+    let said = checkout.run(&["dev", "verify", "stage1"]).with(1).stdout;
+    assert!(said.contains(&format!("{RING}: the starter is not that of `term`")), "{said}");
     let said = checkout.run(&["handout", "--release", "99", "--out", "x"]).with(64).stderr;
     assert!(said.contains("there is no stage or exercise called `99`"), "{said}");
 }

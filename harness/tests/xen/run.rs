@@ -73,9 +73,17 @@ fn a_panic_is_reported_once_with_functions_and_lines_and_is_a_crash() {
 
 #[test]
 fn a_panic_with_the_console_locked_or_within_a_panic_still_ends_in_a_crash() {
-    for how in ["locked", "nested"] {
+    let file = "stages/stage1-console/src/demo/fault.rs:";
+    for (how, reports) in [
+        ("locked", &[("panic at ", ": the console is locked")][..]),
+        ("nested", &[("panic at ", ": "), ("panic inside a report at ", ": a panic within a panic")]),
+    ] {
         let ended = boot(&format!("app=panic panic={how}")).with(3);
-        assert!(ended.stdout.contains("panic"), "{how}: {}", ended.stdout);
+        let said: Vec<&str> = ended.stdout.lines().filter(|line| line.starts_with("panic ")).collect();
+        assert_eq!(said.len(), reports.len(), "{how}: {}", ended.stdout);
+        for (line, (begin, end)) in said.iter().zip(reports) {
+            assert!(line.starts_with(&format!("{begin}{file}")) && line.ends_with(end), "{how}: {line:?}");
+        }
         assert!(ended.stderr.contains("the guest ended: crash"), "{how}: {}", ended.stderr);
     }
 }
@@ -84,10 +92,14 @@ fn a_panic_with_the_console_locked_or_within_a_panic_still_ends_in_a_crash() {
 fn faults_are_named() {
     let cases = [
         ("null", "page fault (vector 14)", "null page"),
-        ("text", "(write, present)", "in text"),
-        ("exec", "page fault (vector 14)", ""),
+        ("text", "page fault (vector 14) error 0x3 (write, present)", "in text"),
+        ("rodata", "page fault (vector 14) error 0x3 (write, present)", "in rodata"),
+        ("exec", "page fault (vector 14) error 0x11 (execute, present)", "in data"),
         ("opcode", "invalid opcode (vector 6)", ""),
         ("divide", "divide error (vector 0)", ""),
+        ("privileged", "general protection (vector 13)", ""),
+        ("noncanonical", "general protection (vector 13)", ""),
+        ("breakpoint", "breakpoint (vector 3)", ""),
     ];
     for (kind, name, region) in cases {
         let ended = boot(&format!("app=fault fault={kind}")).with(3);
@@ -154,6 +166,43 @@ fn text_printed_right_before_the_end_arrives_whole() {
 fn a_guest_that_never_ends_is_ended() {
     let ended = run(repository(), &["run", "stage1", "--solution", "--timeout", "3", "--cmdline", "app=hang"]).with(3);
     assert!(ended.stderr.contains("no end within 3 s"), "{}", ended.stderr);
+}
+
+/// What a kernel of a console weighs, and that a tenth of it at most is names.
+#[test]
+fn the_first_stage_is_shipped_in_64_kib() {
+    let said = run(repository(), &["build", "stage1", "--solution"]).with(0).stdout;
+    let sizes = said.lines().next().and_then(|line| line.rsplit_once(": ")).expect(&said).1;
+    let kib: Vec<f64> = sizes.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let [stripped, names, ..] = kib[..] else { panic!("{sizes}") };
+    assert!(sizes.contains("KiB stripped + ") && stripped <= 64.0 && names <= stripped / 10.0, "{sizes}");
+}
+
+/// A console without what differs from build to build and from run to run: numbers, and what was inlined where.
+fn steady(text: &str) -> Vec<String> {
+    let numbers = |line: &str| {
+        let words = line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let words = words.filter(|word| !word.starts_with(|c: char| c.is_ascii_digit()));
+        words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    };
+    let lines = text.lines().skip_while(|line| !line.starts_with("Stardust"));
+    let lines = lines.take_while(|line| !line.starts_with("[the guest"));
+    lines.map(|line| numbers(line.split(" (inlined").next().unwrap_or_default())).collect()
+}
+
+/// The book's consoles are recorded by book/record.sh; here they are compared with what the kernel prints now.
+#[test]
+fn the_consoles_of_the_book_are_still_true() {
+    let script = std::fs::read_to_string(repository().join("book/record.sh")).unwrap();
+    let recorded: Vec<&str> = script.lines().filter_map(|line| line.strip_prefix("record ")).collect();
+    assert!(recorded.len() >= 6);
+    for words in recorded {
+        let (name, rest) = words.split_once(' ').unwrap();
+        let (stage, command_line) = rest.split_once(" --cmdline ").unwrap_or((rest, ""));
+        let now = common::boot(stage, &[], command_line.trim_matches('\'')).stdout;
+        let then = std::fs::read_to_string(repository().join(format!("book/src/runs/{name}.txt"))).unwrap();
+        assert_eq!(steady(&now), steady(&then), "book/record.sh makes {name}.txt anew");
+    }
 }
 
 #[test]
@@ -281,7 +330,9 @@ fn requests_that_make_no_sense_are_refused_with_what_would() {
         all.extend(arguments);
         run(repository(), &all).with(64).stderr
     };
-    assert!(said(&["--memory", "0"]).contains("a guest needs memory"));
+    for memory in ["0", "1", "3"] {
+        assert!(said(&["--memory", memory]).contains("a guest needs memory: at least 4 MiB"));
+    }
     assert!(said(&["--memory", "9999999"]).contains("more than the test host can give"));
     assert!(said(&["--memory", "64", "--maxmem", "32"]).contains("less than --memory"));
     assert!(said(&["--disk", "/no/such/disk"]).contains("/no/such/disk"));

@@ -226,6 +226,42 @@ fn a_check_is_remembered_until_its_file_changes() {
 }
 
 #[test]
+fn a_later_stage_stands_on_what_has_passed_or_on_whatever_is_asked_for() {
+    let lab = Lab::starters();
+    let _ = fs::remove_file(lab.root().join(".harness/progress.toml"));
+    let file = "frame_allocator.rs";
+    let reference = lab.root().join("solutions/stage2-memory").join(file);
+    fs::copy(reference, lab.root().join("stages/stage2-memory/src").join(file)).unwrap();
+    // How 2a ends, and the stages below of which the reference was taken; and whether that was told.
+    let check = |base: &[&str]| {
+        let ended = lab.run(&[&["check", "2a", "--format", "json"], base].concat());
+        let results: serde_json::Value = serde_json::from_str(&ended.stdout).expect(&ended.stderr);
+        let note = "of console the reference is taken, as yours hasn't passed (`--base mine`: yours)";
+        let status = results["exercises"][0]["status"].as_str().unwrap().to_owned();
+        (status, results["below"].to_string(), ended.stderr.contains(note))
+    };
+    let ends = |status: &str, below: &str, told: bool| (status.to_owned(), below.to_owned(), told);
+    assert_eq!(check(&[]), ends("pass", "[\"console\"]", true));
+    assert_eq!(check(&["--base", "reference"]), ends("pass", "[\"console\"]", false));
+    // Checks come before the boot, so exercises stand by themselves; the whole stands on what hasn't been begun.
+    assert_eq!(check(&["--base", "mine"]), ends("pass", "[]", false));
+    let whole = lab.run(&["check", "stage2", "--solution", "--base", "mine"]).with(1).stdout;
+    assert!(whole.contains("the live boot needs every exercise; not attempted: 1b"), "{whole}");
+    assert!(
+        whole.ends_with("next: `cargo harness next` says which exercise of the stages below comes first\n"),
+        "{whole}"
+    );
+    for file in ["ring.rs", "start_info.rs", "hypercall.rs"] {
+        lab.solve(file);
+    }
+    lab.run(&["check", "stage1"]).with(0);
+    assert_eq!(check(&[]), ends("pass", "[]", false));
+    // What has passed was another file.
+    lab.change("ring.rs", "pub fn write(", "\npub fn write(");
+    assert_eq!(check(&[]), ends("pass", "[\"console\"]", true));
+}
+
+#[test]
 fn an_error_in_another_exercise_is_not_held_against_this_one() {
     let lab = Lab::solved();
     let _ = fs::remove_file(lab.root().join(".harness/progress.toml"));

@@ -5,7 +5,7 @@ use harness::app::App;
 use harness::cache;
 use harness::check::report::Style;
 use harness::course::Course;
-use harness::dev::verify::{Verified, verify};
+use harness::dev::verify::{How, Verified, verify};
 use harness::dev::view;
 use harness::ui::Ui;
 
@@ -19,7 +19,7 @@ fn the_checks_tell_right_from_wrong_and_say_how() {
     let cache = cache::root().unwrap();
     let app = App { course, ui: Ui::silent(), style: Style::default(), locked: false, cache };
     for stage in app.course.chosen(None).unwrap() {
-        let verified = verify(&app, stage, false).unwrap();
+        let verified = verify(&app, stage, How::default()).unwrap();
         let problems: Vec<_> = verified.iter().filter(|one| !one.problems.is_empty()).collect();
         let told = |one: &&Verified| format!("{}: {}", one.name, one.problems.join("; "));
         assert!(problems.is_empty(), "{}", problems.iter().map(told).collect::<Vec<_>>().join("\n"));

@@ -131,19 +131,15 @@ fn template(literal: &str, span: Span, found: &mut Vec<Violation>) {
     }
 }
 
-/// Whether this is a register, a number, or a place for one of these.
+/// Whether this is a register, zero, or a place for an operand.
 fn operand(text: &str) -> bool {
     let text = text.trim();
     let word = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if let Some(place) = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
         return place.split(':').all(|part| part.is_empty() || word(part));
     }
-    let number = text.strip_prefix('-').unwrap_or(text);
-    let number = number.strip_prefix("0x").map_or_else(
-        || !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()),
-        |digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
-    );
-    number || register(text)
+    // Any other number would be a hypercall's own.
+    text == "0" || register(text)
 }
 
 /// The general registers of 64 and 32 bits, but for rsp and rbp.
@@ -174,7 +170,7 @@ mod tests {
             include_str!("../../../../solutions/stage1-console/hypercall.rs"),
             "fn f() { let r; unsafe { asm!(\"syscall\", in(\"rax\") n as u64, lateout(\"rax\") r, options(nostack, nomem)) } r }",
             "fn f() { unsafe { let r: i64; core::arch::asm!(\"mov r10, {d}\", \"syscall\", d = in(reg) a[3], out(\"rax\") r); r } }",
-            "fn f() { unsafe { asm!(\"mov rdi, {0}\\nmov esi, 12; xor r8d, r8d\\n syscall\", in(reg) x, clobber_abi(\"C\")) } }",
+            "fn f() { unsafe { asm!(\"mov rdi, {0}\\nmov esi, 0; xor r8d, r8d\\n syscall\", in(reg) x, clobber_abi(\"C\")) } }",
             "pub unsafe fn call() {} fn f(x: &[u8]) -> u8 { *x.first().unwrap() }",
         ] {
             assert_eq!(said(source), [""; 0], "{source}");
@@ -193,6 +189,7 @@ mod tests {
             "fn f() { unsafe { asm!(\"mov {}, [{}]\", out(reg) x, in(reg) p) } }",
             "fn f() { unsafe { asm!(\"mov {}, {}\", out(reg) x, sym SECRET) } }",
             "fn f() { unsafe { asm!(\"mov rax, secret\", out(\"rax\") x) } }",
+            "fn f() { unsafe { asm!(\"mov eax, 9\", \"syscall\") } }",
             "fn f() { unsafe { asm!(\"mov rax, gs:0\", out(\"rax\") x) } }",
             "fn f() { unsafe { asm!(\"mov rsp, {}\", \"pop {}\", in(reg) p, out(reg) x) } }",
             "fn f() { unsafe { asm!(\"lodsq\", out(\"rax\") x) } }",

@@ -5,6 +5,7 @@
 //! identifier `include`, whatever is done with it later.
 
 mod assembly;
+mod flow;
 pub mod given;
 mod naked;
 
@@ -79,6 +80,7 @@ pub fn violations(source: &str, allow: &[String]) -> Vec<Violation> {
         });
         if allow.iter().any(|allowed| allowed == "asm") {
             assembly::check(tokens.clone(), &mut found);
+            flow::check(tokens.clone(), &mut found);
         }
         if allow.iter().any(|allowed| allowed == "naked_asm") {
             naked::check(tokens, &mut found);
@@ -110,6 +112,18 @@ pub fn todo_line(source: &str) -> Option<usize> {
         if name == "lab_todo" && line.is_none() {
             line = Some(span.start().line);
         }
+    });
+    line
+}
+
+/// The line on which the function `name` begins.
+pub fn function_line(source: &str, name: &str) -> Option<usize> {
+    let (mut line, mut after_fn) = (None, false);
+    walk(source.parse().ok()?, &mut |found, span| {
+        if after_fn && found == name && line.is_none() {
+            line = Some(span.start().line);
+        }
+        after_fn = found == "fn";
     });
     line
 }
@@ -154,6 +168,12 @@ mod tests {
     #[test]
     fn a_file_that_is_no_rust_is_left_to_the_compiler() {
         assert!(names("fn f( {").is_empty());
+    }
+
+    #[test]
+    fn a_function_is_found_where_it_begins() {
+        let source = "// fn write\nfn call() { write() }\n\npub fn write<T>(\n    t: T) {}\nfn write_all() {}\n";
+        assert_eq!([function_line(source, "write"), function_line(source, "read")], [Some(4), None]);
     }
 
     #[test]
