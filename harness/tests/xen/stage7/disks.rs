@@ -2,7 +2,7 @@
 
 use super::{FILL, FOLDER, SIZE, disk, ready, same};
 use crate::common::holds;
-use harness::machine::Disk;
+use harness::machine::{BlockDevice, Disk, Geometry};
 
 /// An image as `app=disk` has to leave it: see `stages/stage7-blkfront/src/demo/disk.rs`.
 fn written(seed: u64, size: usize, discarded: bool) -> Vec<u8> {
@@ -84,20 +84,14 @@ fn without_a_disk_there_is_an_error_that_names_it() {
 #[test]
 fn sectors_of_4096_bytes_are_kept_to() {
     let machine = ready();
-    let agent = machine.agent();
-    let Disk { path: image, .. } = disk(&machine, "xvda", SIZE, true);
-    let device = "/dev/zram0";
-    let dom0 = |script: &str| {
-        let done = agent.exec(&["sh", "-c", script], b"").unwrap();
-        assert_eq!(done.status, 0, "{script}: {}", String::from_utf8_lossy(&done.stderr));
-    };
-    dom0(&format!("echo {SIZE} > /sys/block/zram0/disksize && dd if={image} of={device} bs=64k"));
-    let disk = Disk { path: device.into(), vdev: "xvda".into(), writable: true };
+    let geometry = Geometry { mib: (SIZE >> 20) as u64, sector: 4096, cache_mib: 0 };
+    let device = BlockDevice::new(machine.agent(), "large-sectors", geometry).unwrap();
+    device.put(&vec![FILL; SIZE]).unwrap();
+    let disk = Disk { path: device.path(), vdev: "xvda".into(), writable: true };
     let text = machine.said_with_disks("app=disk seed=9", &[disk]);
     holds(&text, &["xvda: 4194304 bytes in blocks of 4096, writable", "xvda: 0 pieces read back wrong", "xvda: done"]);
-    agent.put(&image, &written(9, SIZE, text.contains("bytes from 4128768 on discarded"))).unwrap();
-    dom0(&format!("cmp {image} {device} && echo 1 > /sys/block/zram0/reset"));
-    agent.remove(FOLDER).unwrap();
+    let discarded = text.contains("bytes from 4128768 on discarded");
+    same(&device.get().unwrap(), &written(9, SIZE, discarded), &text);
 }
 
 /// The image has holes where dom0 has no room left.
