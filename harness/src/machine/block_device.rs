@@ -25,16 +25,21 @@ pub struct Geometry {
     pub sector: u64,
     /// How large its cache is, in MiB; 0 for none.
     pub cache_mib: u64,
+    /// How long each request takes at least, in milliseconds.
+    pub latency_ms: u64,
 }
 
 impl<'a> BlockDevice<'a> {
     /// Makes one, all zeros.
     pub fn new(agent: &'a Agent, name: &str, geometry: Geometry) -> Result<Self> {
-        let Geometry { mib, sector, cache_mib } = geometry;
+        let Geometry { mib, sector, cache_mib, latency_ms } = geometry;
+        // Completed by a timer, or at once; and as many at a time as a frontend may want.
+        let (mode, nanoseconds) = if latency_ms > 0 { (2, latency_ms * 1_000_000) } else { (0, 0) };
         let device = Self { agent, name: name.to_owned() };
         device.run(&format!(
             "mkdir $device && cd $device && echo 1 > memory_backed && echo {mib} > size && echo {sector} > blocksize && \
-             echo {cache_mib} > cache_size && echo 1 > discard && echo 1 > power && test -b {}",
+             echo {cache_mib} > cache_size && echo 1 > discard && echo 1 > no_sched && echo 512 > hw_queue_depth && \
+             echo {mode} > irqmode && echo {nanoseconds} > completion_nsec && echo 1 > power && test -b {}",
             device.path()
         ))?;
         Ok(device)

@@ -14,7 +14,7 @@ use crate::machine::{BlockDevice, Disk, Geometry};
 use std::time::Duration;
 
 /// More room in the cache than on the disk, so nothing leaves it but by a flush.
-const DISK: Geometry = Geometry { mib: 1, sector: 512, cache_mib: 4 };
+const DISK: Geometry = Geometry { mib: 1, sector: 512, cache_mib: 4, latency_ms: 0 };
 const BYTES: usize = 1 << 20;
 const BLOCK: usize = 4096;
 const BLOCKS: u64 = (BYTES / BLOCK) as u64;

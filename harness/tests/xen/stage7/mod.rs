@@ -5,6 +5,7 @@
 mod backends;
 mod disks;
 mod end;
+mod features;
 mod files;
 
 use crate::common::{repository, run};
