@@ -1,8 +1,8 @@
 //! FAT, the file system that everybody can read.
 //!
 //! The format is the `hadris-fat` crate's business: FAT12, 16 and 32, with long names. Here it gets a disk behind a cache
-//! ([`storage`]), the kernel's clock, and one lock around all of it. What the disk says about itself is looked at first ([`layout`]), and
-//! each chain of clusters before it is used ([`chain`]); [`operation`] is what is done with files. A file system is on its disk as a
+//! ([`storage`]), the kernel's clock, and one lock around all of it. What the disk says about itself is looked at first (`layout`), and
+//! each chain of clusters before it is used (`chain`); `operation` is what is done with files. A file system is on its disk as a
 //! whole, without a partition table.
 //!
 //! Invariant: one operation at a time; an error of the disk's comes out as what it was; and whatever is on the disk, an operation ends.
