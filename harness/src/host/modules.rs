@@ -51,7 +51,7 @@ pub fn plausible(path: &str) -> bool {
         "/kernel/drivers/net/ethernet/",
         "/kernel/drivers/net/wireless/",
     ];
-    !NEVER.iter().any(|folder| path.contains(folder))
+    path.contains("/kernel/fs/configfs/") || !NEVER.iter().any(|folder| path.contains(folder))
 }
 
 struct Loading<'a> {
@@ -187,6 +187,7 @@ mod tests {
         assert_eq!(module_name("usr/lib/modules/6.1/kernel/net/llc/llc.ko").unwrap(), "llc");
         assert_eq!(module_name("usr/lib/modules/6.1/modules.order"), None);
         assert!(plausible("usr/lib/modules/6.1/kernel/drivers/net/tun.ko"));
+        assert!(plausible("usr/lib/modules/6.1/kernel/fs/configfs/configfs.ko"));
         assert!(!plausible("usr/lib/modules/6.1/kernel/drivers/gpu/drm/drm.ko"));
     }
 }

@@ -7,6 +7,7 @@
 
 mod accelerator;
 mod agent;
+mod block_device;
 mod boot;
 mod deadline;
 mod events;
@@ -18,6 +19,7 @@ mod snapshot;
 pub use ::agent::{Action, CHUNK, CreateOptions, Disk, Event, ExecOutput, Kind, Reason, TscMode, Vif};
 pub use accelerator::Accelerator;
 pub use agent::{Agent, Domain};
+pub use block_device::{BlockDevice, Geometry};
 pub use deadline::{Deadline, Deadlines};
 pub use events::Events;
 pub use qemu::version as qemu_version;

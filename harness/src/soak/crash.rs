@@ -1,16 +1,20 @@
 //! Guests that are destroyed while they write, and what is on their disks then.
 //!
 //! The guest's `app=journal` writes eight blocks a round, flushes, and says `flushed N`: see
-//! `stages/stage7-blkfront/src/demo/journal.rs`, which has the blocks and what is in them. Whatever was said to be flushed must be in the
-//! image. A sector may also be of a later round, as that was under way; but never of an earlier one, and never a mixture.
+//! `stages/stage7-blkfront/src/demo/journal.rs`, which has the blocks and what is in them. The disk has a cache, as real ones have, and its
+//! power is pulled with the guest's end: what the guest has written but not flushed is gone, though the backend has said that it was done.
+//!
+//! Whatever was said to be flushed must be there. A sector may also be of a later round, as that was under way; but never of an
+//! earlier one, and never a mixture.
 
 use super::Ground;
 use crate::domain::Domain;
 use crate::error::{Error, Kind, Result};
-use crate::machine::Disk;
+use crate::machine::{BlockDevice, Disk, Geometry};
 use std::time::Duration;
 
-const IMAGE: &str = "/images/soak-disk";
+/// More room in the cache than on the disk, so nothing leaves it but by a flush.
+const DISK: Geometry = Geometry { mib: 1, sector: 512, cache_mib: 4, latency_ms: 0 };
 const BYTES: usize = 1 << 20;
 const BLOCK: usize = 4096;
 const BLOCKS: u64 = (BYTES / BLOCK) as u64;
@@ -24,7 +28,6 @@ pub fn destroy(ground: &mut Ground, count: u64) -> Result<String> {
         rounds += seen.flushed;
         later += seen.later;
     }
-    ground.machine.agent().remove(IMAGE)?;
     Ok(format!("all of {rounds} flushed rounds were there, and {later} sectors of rounds that were under way"))
 }
 
@@ -36,9 +39,9 @@ struct Seen {
 
 fn one(ground: &Ground, seed: u64) -> Result<Seen> {
     let agent = ground.machine.agent();
-    agent.put_from(IMAGE, std::io::repeat(0), BYTES as u64)?;
+    let device = BlockDevice::new(agent, "soak", DISK)?;
     let mut options = ground.guest(&format!("app=journal seed={seed}"));
-    options.disks.push(Disk { path: IMAGE.into(), vdev: "xvda".into(), writable: true });
+    options.disks.push(Disk { path: device.path(), vdev: "xvda".into(), writable: true });
     let mut random = fastrand::Rng::with_seed(seed);
     let (least, pause) = (random.u64(1..40), random.u64(..30));
     let mut domain = Domain::create(ground.machine, &options)?;
@@ -49,7 +52,8 @@ fn one(ground: &Ground, seed: u64) -> Result<Seen> {
     if flushed < least {
         return Err(domain.failed("ended by itself"));
     }
-    let image = agent.get(IMAGE)?;
+    device.pull_the_plug()?;
+    let image = device.get()?;
     match look(&image, seed, flushed) {
         Ok(later) => Ok(Seen { flushed, later }),
         Err(what) => {

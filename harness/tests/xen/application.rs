@@ -143,7 +143,7 @@ fn an_application_finds_what_it_left_on_its_disk() {
     std::fs::write(&disk, vec![0; 4 << 20]).unwrap();
     let boot = || run(repository(), &["run", "counter", "--disk", disk.to_str().unwrap()]);
     let ended = boot().with(3);
-    assert!(ended.stdout.contains("error: there is no sound file system"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("error: xvda: there is no sound file system"), "{}", ended.stdout);
     fat_tool("mkfs.vfat", &[disk.to_str().unwrap()]);
     for boots in 1..=2 {
         let ended = boot().with(0);

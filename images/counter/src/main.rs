@@ -9,7 +9,7 @@ extern crate alloc;
 use alloc::format;
 
 use stardust::disk::Disk;
-use stardust::files::{Fat, FileError, Files};
+use stardust::files::{Fat, FileError, FileReason, Files};
 use stardust::options::{Key, Values};
 use stardust::println;
 
@@ -41,7 +41,7 @@ fn main() -> Result<(), FileError> {
 fn count(files: &impl Files, path: &str) -> Result<Option<u64>, FileError> {
     match files.read(path) {
         Ok(bytes) => Ok(Some(core::str::from_utf8(&bytes).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0))),
-        Err(FileError::NotFound) => Ok(None),
+        Err(FileError { reason: FileReason::NotFound, .. }) => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -11,7 +11,9 @@ use threads::time::{Nanoseconds, after};
 use crate::block_cache::{self, BLOCK, Blocks, Cache};
 use crate::disk::Disk;
 use crate::error::{DiskError, Reason};
+use crate::fat::storage::Storage;
 use crate::held::{self, Held};
+use crate::name::Name;
 
 /// A disk behind a cache.
 pub struct CachedDisk {
@@ -112,6 +114,28 @@ impl CachedDisk {
             done += here;
         }
         Ok(())
+    }
+}
+
+impl Storage for CachedDisk {
+    fn name(&self) -> Name {
+        self.disk.name()
+    }
+
+    fn size(&self) -> u64 {
+        self.disk.size()
+    }
+
+    fn read(&self, offset: u64, bytes: &mut [u8]) -> Result<(), DiskError> {
+        self.read(offset, bytes)
+    }
+
+    fn write(&self, offset: u64, bytes: &[u8]) -> Result<(), DiskError> {
+        self.write(offset, bytes)
+    }
+
+    fn flush(&self, deadline: Option<Nanoseconds>) -> Result<(), DiskError> {
+        deadline.map_or_else(|| self.flush(), |deadline| self.flush_until(deadline))
     }
 }
 

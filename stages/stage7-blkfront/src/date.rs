@@ -5,6 +5,9 @@
 use core::fmt;
 use core::time::Duration;
 
+#[cfg(not(test))]
+use events::clock::wall;
+
 /// A date and a time of day.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Date {
@@ -23,9 +26,12 @@ pub struct Date {
 }
 
 impl Date {
+    /// The first that FAT has: what is told of things that have no date.
+    pub const EARLIEST: Self = Self { year: 1980, month: 1, day: 1, hour: 0, minute: 0, second: 0 };
+
     /// Now, by the host's clock.
     pub fn now() -> Self {
-        Self::at(events::clock::wall())
+        Self::at(wall())
     }
 
     /// So long after the beginning of 1970.
@@ -52,6 +58,12 @@ impl fmt::Display for Date {
         let Self { year, month, day, hour, minute, second } = self;
         write!(f, "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
     }
+}
+
+/// The clock of the machine that the tests run on.
+#[cfg(test)]
+fn wall() -> Duration {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
 }
 
 fn is_leap(year: u64) -> bool {

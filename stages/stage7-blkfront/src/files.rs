@@ -3,23 +3,33 @@
 //! A path is names with `/` between them, from the file system's root. There is one on a disk, [`Fat`](crate::fat::Fat), and one in
 //! memory, [`RamFiles`](crate::ram_files::RamFiles).
 //!
-//! Invariant: what an operation refuses has changed nothing.
+//! Invariant: what an operation refuses has changed nothing. Only a disk that fails half-way may leave half of it done.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
 use crate::date::Date;
-use crate::error::DiskError;
+use crate::error::{DiskError, Reason};
+use crate::name::Name;
 
 /// The longest path, in bytes, as on other systems.
 pub const LONGEST_PATH: usize = 4096;
 /// The longest name in one.
 pub const LONGEST_NAME: usize = 255;
 
+/// Something can't be done with a file, and on which disk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FileError {
+    /// The disk, or `memory`.
+    pub place: Name,
+    /// Why.
+    pub reason: FileReason,
+}
+
 /// Why something can't be done with a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum FileError {
+pub enum FileReason {
     /// There is no such file or directory.
     NotFound,
     /// There is one of this name already.
@@ -34,13 +44,17 @@ pub enum FileError {
     BadName,
     /// There is no room left.
     NoSpace,
+    /// The file would be larger than one can be.
+    TooLarge,
+    /// There is no memory for its bytes.
+    OutOfMemory,
     /// What is on the disk makes no sense: it is no file system, or a broken one.
     Corrupt,
     /// The disk fails.
-    Disk(DiskError),
+    Disk(Reason),
 }
 
-impl fmt::Display for FileError {
+impl fmt::Display for FileReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotFound => "there is no such file",
@@ -50,24 +64,33 @@ impl fmt::Display for FileError {
             Self::NotEmpty => "the directory is not empty",
             Self::BadName => "that can't be a name",
             Self::NoSpace => "there is no room left",
+            Self::TooLarge => "the file would be too large",
+            Self::OutOfMemory => "there is no memory for so much",
             Self::Corrupt => "there is no sound file system",
-            Self::Disk(error) => return fmt::Display::fmt(error, f),
+            Self::Disk(reason) => return fmt::Display::fmt(reason, f),
         })
     }
 }
 
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.reason)
+    }
+}
+
+impl core::error::Error for FileReason {}
 impl core::error::Error for FileError {}
 
 impl From<DiskError> for FileError {
     fn from(error: DiskError) -> Self {
-        Self::Disk(error)
+        Self { place: error.disk, reason: FileReason::Disk(error.reason) }
     }
 }
 
 /// What a directory tells about one of its files.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Entry {
-    /// Its name.
+    /// Its name; none for the root.
     pub name: String,
     /// How many bytes it has.
     pub size: u64,
@@ -78,11 +101,20 @@ pub struct Entry {
 }
 
 /// A file system. Each operation is done as a whole before the next one begins.
+///
+/// There are no open files: each operation names its file. What other systems call modes are these:
+///
+/// | mode | here |
+/// |---|---|
+/// | `r`, with a seek | [`read_at`](Self::read_at) |
+/// | `w` | [`write`](Self::write), or [`write`](Self::write) of nothing and then [`append`](Self::append) |
+/// | `a` | [`append`](Self::append) |
+/// | `r+`, with a seek | [`read_at`](Self::read_at) and [`write_at`](Self::write_at) |
 pub trait Files: Send + Sync {
     /// Reads all of a file.
     ///
     /// # Errors
-    /// As all of these: see [`FileError`].
+    /// As all of these: see [`FileReason`].
     fn read(&self, path: &str) -> Result<Vec<u8>, FileError>;
 
     /// Reads bytes of a file, from `offset` on. Returns how many there were.
@@ -97,11 +129,29 @@ pub trait Files: Send + Sync {
     /// As [`read`](Self::read).
     fn write(&self, path: &str, bytes: &[u8]) -> Result<(), FileError>;
 
+    /// Writes bytes into a file that is there, from `offset` on. It becomes longer if need be; in a gap before `offset` are zeros.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    fn write_at(&self, path: &str, offset: u64, bytes: &[u8]) -> Result<(), FileError>;
+
     /// Adds bytes to a file's end. The file is made if there is none.
     ///
     /// # Errors
     /// As [`read`](Self::read).
     fn append(&self, path: &str, bytes: &[u8]) -> Result<(), FileError>;
+
+    /// Makes a file that is there so long: cuts it, or adds zeros.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    fn set_size(&self, path: &str, size: u64) -> Result<(), FileError>;
+
+    /// What its directory tells about a file or a directory.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    fn entry(&self, path: &str) -> Result<Entry, FileError>;
 
     /// What is in a directory, in the order of names.
     ///
@@ -137,19 +187,34 @@ pub trait Files: Send + Sync {
 /// The names of a path.
 ///
 /// # Errors
-/// [`FileError::BadName`] if it, or one of them, is too long or can't be.
-pub fn names(path: &str) -> Result<Vec<&str>, FileError> {
-    let names: Vec<&str> = path.split('/').filter(|name| !name.is_empty() && *name != ".").collect();
+/// [`FileReason::BadName`] if it, or one of them, is too long or can't be.
+pub fn names(path: &str) -> Result<Vec<&str>, FileReason> {
     let bad = |name: &&str| name.len() > LONGEST_NAME || name.contains('\0') || **name == *"..";
-    if path.len() > LONGEST_PATH || names.iter().any(bad) { Err(FileError::BadName) } else { Ok(names) }
+    if path.len() > LONGEST_PATH {
+        return Err(FileReason::BadName);
+    }
+    let names: Vec<&str> = path.split('/').filter(|name| !name.is_empty() && *name != ".").collect();
+    if names.iter().any(bad) { Err(FileReason::BadName) } else { Ok(names) }
 }
 
 /// The directory of a path, and the name in it.
 ///
 /// # Errors
 /// As [`names`], and for the root, which is in no directory.
-pub fn parent(path: &str) -> Result<(Vec<&str>, &str), FileError> {
+pub fn parent(path: &str) -> Result<(Vec<&str>, &str), FileReason> {
     let mut names = names(path)?;
-    let name = names.pop().ok_or(FileError::IsDirectory)?;
+    let name = names.pop().ok_or(FileReason::IsDirectory)?;
     Ok((names, name))
+}
+
+/// So many bytes of memory, all zeros.
+///
+/// # Errors
+/// [`FileReason::OutOfMemory`].
+pub(crate) fn memory(size: u64) -> Result<Vec<u8>, FileReason> {
+    let size = usize::try_from(size).map_err(|_| FileReason::OutOfMemory)?;
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(size).map_err(|_| FileReason::OutOfMemory)?;
+    bytes.resize(size, 0);
+    Ok(bytes)
 }

@@ -1,7 +1,7 @@
 //! What has been written and isn't on its disk yet, when the guest ends.
 //!
 //! Caches hold writes back until somebody asks for a flush. When the guest ends in order (its program returns, the toolstack wants it to
-//! power off or to reboot) there is nobody left to ask. So each cache is known here, and [`let_go`] is what
+//! power off or to reboot) there is nobody left to ask. So each cache is known here, and `let_go` is what
 //! [`console::ending`] calls.
 //!
 //! Invariant: nobody is kept alive for being known here.

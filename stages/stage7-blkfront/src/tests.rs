@@ -141,15 +141,15 @@ mod date {
 }
 
 mod files {
-    use crate::files::{FileError, names, parent};
+    use crate::files::{FileReason, names, parent};
 
     #[test]
     fn paths_are_names() {
         assert_eq!(names("/a//b c/./d").unwrap(), ["a", "b c", "d"]);
         assert_eq!(parent("x").unwrap(), (std::vec![], "x"));
-        assert_eq!(parent("/"), Err(FileError::IsDirectory));
+        assert_eq!(parent("/"), Err(FileReason::IsDirectory));
         for bad in ["a/../b", "a\0b", &"x".repeat(256), &"x/".repeat(5000)] {
-            assert_eq!(names(bad), Err(FileError::BadName));
+            assert_eq!(names(bad), Err(FileReason::BadName));
         }
     }
 }

@@ -59,7 +59,7 @@ pub mod disk {
 pub mod files {
     pub use blkfront::date::Date;
     pub use blkfront::fat::Fat;
-    pub use blkfront::files::{Entry, FileError, Files};
+    pub use blkfront::files::{Entry, FileError, FileReason, Files};
     pub use blkfront::ram_files::RamFiles;
 }
 

@@ -197,7 +197,7 @@ pub fn failures(rng: &mut Rng) -> Vec<Row> {
         let got = result.map_or_else(|number| number.to_string(), |()| "ok".to_owned());
         let what = if flushes { "a flush".to_owned() } else { format!("block {block}") };
         let failing = if fails { format!("; call {after} fails") } else { String::new() };
-        let row = Row::new(format!("turn {turn}, {what}{failing}")).is("turn", turn).is("got", got);
+        let row = Row::new(format!("turn {turn}, {what}{failing}")).is("turn", turn).is("result", got);
         let row = row.is("calls", model.taken()).is("present", model.present()).is("dirty", model.dirty());
         row.is("unflushed", model.unflushed)
     };

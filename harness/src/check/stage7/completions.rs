@@ -31,8 +31,9 @@ pub fn slots(rng: &mut Rng) -> Vec<Row> {
 
 pub fn matching(rng: &mut Rng) -> Vec<Row> {
     let _ = (rng.u32(1..1000), rng.u32(4..));
-    let row =
-        |what: &str, case: &str, got: &str, free: &str| Row::new(what).is("case", case).is("got", got).is("free", free);
+    let row = |what: &str, case: &str, got: &str, free: &str| {
+        Row::new(what).is("case", case).is("item", got).is("free", free)
+    };
     vec![
         row("an id of the slot's next turn", "later", "none", "3"),
         row("an id of the slot's last turn", "earlier", "none", "3"),
@@ -78,14 +79,14 @@ impl Begun {
 pub fn collected(rng: &mut Rng) -> Vec<Row> {
     let begun = Begun::draw(rng);
     let there = begun.answers.len() - rng.usize(1..4);
-    let what = format!("{there} responses, from number {} on", begun.start);
+    let what = format!("{there} of the responses, from number {} on", begun.start);
     begun.rows(&what, "all", "ok", there, 0, true).into()
 }
 
 pub fn race(rng: &mut Rng) -> Vec<Row> {
     let begun = Begun::draw(rng);
     let first = rng.usize(..3);
-    let what = format!("{first} responses, and one more each time that an event is asked for");
+    let what = format!("{first} of the responses, and one more each time that an event is asked for");
     begun.rows(&what, "late", "ok", begun.answers.len(), 0, true).into()
 }
 

@@ -32,7 +32,7 @@ pub fn check(rng: &mut Rng) -> Vec<Row> {
             "{operation} of {sectors} sectors from {sector} on, of {size} in blocks of {} bytes, {mode}",
             block * 512
         );
-        Row::new(what).is("case", case).is("got", got)
+        Row::new(what).is("case", case).is("result", got)
     };
     (0..128).map(case).collect()
 }

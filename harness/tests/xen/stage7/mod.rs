@@ -5,6 +5,7 @@
 mod backends;
 mod disks;
 mod end;
+mod features;
 mod files;
 
 use crate::common::{repository, run};
@@ -39,9 +40,23 @@ fn same(got: &[u8], expected: &[u8], text: &str) {
 
 /// An empty FAT file system of so many bits, made on this machine.
 fn fat(machine: &Machine, vdev: &str, bits: &str, kib: u64) -> Disk {
-    let image = Path::new(env!("CARGO_TARGET_TMPDIR")).join(vdev);
+    fat_with(machine, vdev, bits, kib, &[])
+}
+
+/// The same with these files in it.
+fn fat_with(machine: &Machine, vdev: &str, bits: &str, kib: u64, files: &[(&str, &[u8])]) -> Disk {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let (image, content) = (folder.join(vdev), folder.join("content"));
     std::fs::File::create(&image).unwrap().set_len(kib << 10).unwrap();
-    tool("mkfs.vfat", &["-F", bits, "-s", "1", image.to_str().unwrap()]);
+    let image_path = image.to_str().unwrap();
+    tool("mkfs.vfat", &["-F", bits, "-s", "1", image_path]);
+    for (path, bytes) in files {
+        if let Some((above, _)) = path.rsplit_once('/') {
+            tool("mmd", &["-i", image_path, &format!("::{above}")]);
+        }
+        std::fs::write(&content, bytes).unwrap();
+        tool("mcopy", &["-i", image_path, content.to_str().unwrap(), &format!("::{path}")]);
+    }
     let path = format!("{FOLDER}/{vdev}");
     machine.agent().put(&path, &std::fs::read(image).unwrap()).unwrap();
     Disk { path, vdev: vdev.into(), writable: true }

@@ -18,7 +18,7 @@ pub fn run(reporter: &Reporter) {
 /// Draws, in each of 60 turns: `flushes = rng.u8(..4) == 0`, `block = rng.u64(..8)`, `dirty = rng.u8(..3) != 0`, `fails = rng.bool()`, `after = rng.u8(..3)`.
 /// If `fails`, the device's call after `after` others fails, in this turn only. Then there is a flush, or the block is loaded into a cache of four slots, and
 /// filled with the turn's number if `dirty`.
-/// Records, for each: `turn`; `got`: `ok`, or the number of the call in this turn that failed; `calls`; `present`; `dirty`, how many slots; `unflushed`.
+/// Records, for each: `turn`; `result`: `ok`, or the number of the call in this turn that failed; `calls`; `present`; `dirty`, how many slots; `unflushed`.
 fn failures(rng: &mut Rng, record: &Record) {
     let Ok(mut cache) = Cache::new(4) else { return record.saw(format_args!("error=out_of_memory")) };
     let mut device = Noted::default();
@@ -38,10 +38,10 @@ fn failures(rng: &mut Rng, record: &Record) {
                 }
             })
         };
-        let got = result.map_or_else(|number| format!("{number}"), |()| "ok".into());
+        let result = result.map_or_else(|number| format!("{number}"), |()| "ok".into());
         let (calls, present, left, unflushed) = (device.taken(), present(&cache), cache.dirty(), cache.unflushed);
         record.saw(format_args!(
-            "turn={turn} got={got} calls={calls} present={present} dirty={left} unflushed={unflushed}"
+            "turn={turn} result={result} calls={calls} present={present} dirty={left} unflushed={unflushed}"
         ));
     }
 }

@@ -54,7 +54,7 @@ fn slots(rng: &mut Rng, record: &Record) {
 ///
 /// Draws: `turns = rng.u32(1..1000)`, from which the turns of all of the four slots count; three requests begin, with items 10, 11 and 12;
 /// `away = rng.u32(4..)`. Then the ids of [`wrong_ids`], the right one of item 11, and that one again.
-/// Records, for each: `case`, `got`, the item or `none`; `free`.
+/// Records, for each: `case`; `item`, what was finished, or `none`; `free`.
 fn matching(rng: &mut Rng, record: &Record) {
     let turns = rng.u32(1..1000);
     let mut table = Table::new(4);
@@ -63,8 +63,8 @@ fn matching(rng: &mut Rng, record: &Record) {
     let away = rng.u32(4..);
     let [_, right, last] = ids[..] else { return record.saw(format_args!("begun={}", ids.len())) };
     for (case, id) in wrong_ids(right, last, turns, away).into_iter().chain([("right", right), ("again", right)]) {
-        let got = finish(&mut table, id).map_or("none".into(), |item: u32| item.to_string());
-        record.saw(format_args!("case={case} got={got} free={}", List(table.free.iter())));
+        let item = finish(&mut table, id).map_or("none".into(), |item: u32| item.to_string());
+        record.saw(format_args!("case={case} item={item} free={}", List(table.free.iter())));
     }
 }
 

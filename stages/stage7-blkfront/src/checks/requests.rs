@@ -31,7 +31,7 @@ const OPERATIONS: [Operation; 4] = [Operation::Read, Operation::Write, Operation
 /// the operation of number `rng.usize(..4)`; `sectors = rng.u64(..64) * block`, one more if `rng.bool()`; `kind = rng.u8(..6)`; `any = rng.u64(..size)`. The first sector
 /// is for the kinds 0 to 3: so that it ends with the disk; one block further; the last number minus `any % 64`, rounded down to blocks; `any`; for the others
 /// `any` rounded down to blocks.
-/// Records, for each: `case`, `got`.
+/// Records, for each: `case`, `result`.
 fn check(rng: &mut Rng, record: &Record) {
     for case in 0..128 {
         let block = if rng.bool() { 8 } else { 1 };
@@ -49,14 +49,14 @@ fn check(rng: &mut Rng, record: &Record) {
             _ => any / block * block,
         };
         let limits = Limits { sectors: size, block, read_only, segments: 11 };
-        let got = match requests::check(&limits, operation, sector, sectors) {
+        let result = match requests::check(&limits, operation, sector, sectors) {
             Ok(()) => String::from("ok"),
             Err(Reason::ReadOnly) => String::from("read_only"),
             Err(Reason::Unaligned) => String::from("unaligned"),
             Err(Reason::BeyondEnd { end, size }) => format!("beyond:{end}:{size}"),
             Err(_) => String::from("other"),
         };
-        record.saw(format_args!("case={case} got={got}"));
+        record.saw(format_args!("case={case} result={result}"));
     }
 }
 

@@ -9,13 +9,12 @@ mod journal;
 mod notes;
 
 use console::demo::Demo;
-use console::options::{Key, Values};
 
 use crate::KEYS;
 
 /// What `app=` can name from this stage on. The keys hold for every demo.
 pub const DEMOS: &[Demo] = &[
-    Demo { name: "disk", keys: &[Key { name: "seed", values: Values::Number }], run: disk::disk },
+    Demo { name: "disk", keys: disk::KEYS, run: disk::disk },
     Demo { name: "files", keys: KEYS, run: files::files },
     Demo { name: "journal", keys: &[], run: journal::journal },
     Demo { name: "notes", keys: notes::KEYS, run: notes::notes },

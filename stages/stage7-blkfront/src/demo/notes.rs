@@ -2,7 +2,7 @@
 //!
 //! It writes [`NOTES`] files to the FAT disk `xvda`, says so, and never asks for a flush. `then=` says what comes next: `wait` until the
 //! toolstack ends the guest, `return` from the demo, or `leak` the file system, so that it isn't even dropped, and return. In all
-//! three cases the files have to be there afterwards.
+//! three cases the files have to be there afterwards. With `read=` it only reads that file, whole.
 
 use console::boot_info::CommandLine;
 use console::options::{Key, Values};
@@ -15,12 +15,21 @@ use crate::fat::Fat;
 use crate::files::{FileError, Files};
 
 /// What the demo understands.
-pub(super) const KEYS: &[Key] = &[Key { name: "then", values: Values::OneOf(&["wait", "return", "leak"]) }];
+pub(super) const KEYS: &[Key] = &[
+    Key { name: "then", values: Values::OneOf(&["wait", "return", "leak"]) },
+    Key { name: "read", values: Values::Like("a path", |path| !path.is_empty()) },
+];
 
 /// Files that are written.
 const NOTES: usize = 60;
 
 pub(super) fn notes(line: CommandLine<'_>) {
+    if let Some(path) = line.get("read") {
+        return match read(path) {
+            Ok(size) => println!("{path}: {size} bytes"),
+            Err(error) => println!("{path}: {error}"),
+        };
+    }
     let files = match write() {
         Ok(files) => files,
         Err(error) => return println!("{error}"),
@@ -33,6 +42,10 @@ pub(super) fn notes(line: CommandLine<'_>) {
             thread::sleep(core::time::Duration::from_secs(3600));
         },
     }
+}
+
+fn read(path: &str) -> Result<usize, FileError> {
+    Fat::mount(&Disk::open("xvda")?)?.read(path).map(|bytes| bytes.len())
 }
 
 fn write() -> Result<Fat, FileError> {
