@@ -6,6 +6,7 @@ mod backends;
 mod disks;
 mod end;
 mod files;
+mod vcpus;
 
 use crate::common::{repository, run};
 use crate::machine::Ready;
