@@ -160,17 +160,12 @@ fn sysrq_memory_and_vcpus_follow_dom0() {
     machine.wait_for(&mut domain, "sysrq h: reBoot Crash Devices Memory pOweroff Threads");
 
     // 64 MiB at first. Less, then more again, then less than can be done.
-    let pages = |domain: &Domain<'_>| -> u64 {
-        let listed = agent.exec(&["xl", "list", domain.name()], b"").unwrap().stdout;
-        let listed = String::from_utf8(listed).unwrap();
-        listed.lines().nth(1).and_then(|line| line.split_whitespace().nth(2)?.parse().ok()).unwrap()
-    };
     agent.set_memory(domain.name(), 40 << 10).unwrap();
     machine.wait_for(&mut domain, "memory: 16384 frames before, 10240 now");
-    assert_eq!(pages(&domain), 40);
+    assert_eq!(mebibytes(&machine, &domain), 40);
     agent.set_memory(domain.name(), 56 << 10).unwrap();
     machine.wait_for(&mut domain, "memory: 10240 frames before, 14336 now");
-    assert_eq!(pages(&domain), 56);
+    assert_eq!(mebibytes(&machine, &domain), 56);
     agent.set_memory(domain.name(), 64 << 10).unwrap();
     machine.wait_for(&mut domain, "memory: 14336 frames before, 16384 now");
 
@@ -178,6 +173,48 @@ fn sysrq_memory_and_vcpus_follow_dom0() {
     machine.wait_for(&mut domain, "cpu 1 down");
     agent.set_vcpus(domain.name(), 2).unwrap();
     machine.wait_for_times(&mut domain, "cpu 1 up", 2);
+    assert_eq!(agent.exec(&["xl", "sysrq", domain.name(), "o"], b"").unwrap().status, 0);
+    domain.power_off(machine.within(60.0)).unwrap();
+}
+
+/// What `xl list` says that a domain has, in MiB.
+fn mebibytes(machine: &Ready, domain: &Domain<'_>) -> u64 {
+    let listed = machine.agent().exec(&["xl", "list", domain.name()], b"").unwrap().stdout;
+    let listed = String::from_utf8(listed).unwrap();
+    listed.lines().nth(1).and_then(|line| line.split_whitespace().nth(2)?.parse().ok()).unwrap()
+}
+
+/// A guest that begins with less than it may have. Neither number is a multiple of 2 MiB, and 200 MiB are more than 128.
+#[test]
+fn memory_grows_to_maxmem_and_shrinks_again() {
+    let mut machine = ready();
+    (machine.shape.memory, machine.shape.maxmem) = (33, Some(201));
+    let agent = machine.agent();
+    let mut domain = machine.start("app=grow frames=51456");
+    machine.wait_for(&mut domain, "waiting for 51456 frames");
+    let mut now = 33;
+    for (round, mib) in [100, 201, 40, 201, 34, 150, 201].into_iter().enumerate() {
+        agent.set_memory(domain.name(), mib << 10).unwrap();
+        machine.wait_for(&mut domain, &format!("memory: {} frames before, {} now", now * 256, mib * 256));
+        assert_eq!(mebibytes(&machine, &domain), mib, "round {round}:\n{}", domain.text());
+        if mib == 201 {
+            let times = domain.text().matches("waiting for").count();
+            machine.wait_for_times(&mut domain, "free before ", times);
+        }
+        now = mib;
+    }
+    let text = domain.text();
+    let used: Vec<Vec<u64>> =
+        text.lines().filter(|line| line.contains("the highest number")).map(|line| numbers(line, "")).collect();
+    assert_eq!(used.len(), 3, "{text}");
+    for [count, highest, wrong] in used.iter().map(|line| <[u64; 3]>::try_from(&line[..]).unwrap()) {
+        assert!(count > 49_000 && highest > 51_000 && highest <= 51_456 && wrong == 0, "{text}");
+    }
+    for line in text.lines().filter(|line| line.starts_with("free before")) {
+        let [before, after] = numbers(line, "free")[..] else { panic!("{line}") };
+        assert!(after + 64 >= before, "{line}");
+    }
+    println!("{text}");
     assert_eq!(agent.exec(&["xl", "sysrq", domain.name(), "o"], b"").unwrap().status, 0);
     domain.power_off(machine.within(60.0)).unwrap();
 }

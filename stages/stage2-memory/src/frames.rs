@@ -18,7 +18,7 @@ use crate::bedrock::direct_map::{self, DirectMap};
 use crate::block_tree::BlockTrees;
 use crate::free_blocks;
 use crate::layout;
-use crate::translate::pages;
+use crate::translate::{limit, pages};
 
 /// There are no frames left, or no run of so many.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -92,7 +92,7 @@ impl Drop for FrameRun {
 /// What is known of our memory, in frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
-    /// All that the domain has.
+    /// All that the domain has, or had: what went back to Xen is among it.
     pub total: u64,
     /// What was in use before the allocator began: image, P2M list, tables, its own bitmaps.
     pub reserved: u64,
@@ -121,15 +121,15 @@ static MEMORY: Lock<Option<Memory>> = Lock::new(None);
 pub(crate) fn start(start_info: &StartInfo<'_>) {
     /// To begin with: enough for what is allocated while the kernel starts, and for the tables of the first growth.
     const FIRST: u64 = 16;
-    let words = BlockTrees::words(pages());
+    let words = BlockTrees::words(limit());
     let bitmap_frames = (words * 8).div_ceil(PAGE_SIZE) as u64;
     let (map, bitmaps) = direct_map::start(start_info, bitmap_frames + FIRST);
     // SAFETY: the direct map shows these frames now, `start` says that they are free, and nobody else gets them.
     let words = unsafe { core::slice::from_raw_parts_mut(layout::direct_map(bitmaps).cast::<u64>(), words) };
-    let blocks = BlockTrees::new(words, pages());
+    let blocks = BlockTrees::new(words, limit());
     let first = bitmaps.0 + bitmap_frames;
     let mut memory = Memory { blocks, map, spare: [None; 2], free: 0, reserved: first };
-    memory.add(first..memory.map.mapped());
+    memory.add(first..memory.map.mapped().min(pages()));
     memory.set_aside();
     *MEMORY.lock() = Some(memory);
 }
@@ -161,12 +161,17 @@ pub fn free(run: FrameRun) {
     drop(run);
 }
 
+/// Makes a place in the direct map for the frame of this number, the next one that gets one.
+pub(crate) fn reach(pfn: Pfn) -> Result<(), OutOfMemory> {
+    MEMORY.lock().as_mut().and_then(|memory| memory.reach(pfn)).ok_or(OutOfMemory)
+}
+
 /// How much memory there is, and how much of it is free.
 pub fn statistics() -> Statistics {
     MEMORY.lock().as_ref().map_or(Statistics::default(), |memory| {
-        let unmapped = pages() - memory.map.mapped();
+        let unmapped = pages().saturating_sub(memory.map.mapped());
         let Memory { free, reserved, .. } = *memory;
-        Statistics { total: pages(), reserved, free: free + unmapped, mapped: memory.map.mapped() }
+        Statistics { total: pages(), reserved, free: free + unmapped, mapped: memory.map.mapped().min(pages()) }
     })
 }
 
@@ -191,18 +196,7 @@ impl Memory {
 
     /// Maps more memory. Returns whether there was more.
     fn grow(&mut self) -> bool {
-        let Self { blocks, map, spare, free, .. } = self;
-        let mut given_back = [None; 2];
-        let take = || match spare.iter_mut().find_map(Option::take) {
-            Some(pfn) => Some(pfn),
-            None => free_blocks::allocate(blocks, 1).inspect(|_| *free -= 1),
-        };
-        let give = |pfn| given_back[0] = Some(pfn);
-        let grown = map.grow(take, give);
-        for pfn in given_back.into_iter().flatten() {
-            self.add(pfn.0..pfn.0 + 1);
-        }
-        match grown {
+        match self.map_next(pages()) {
             Some(frames) => {
                 self.add(frames);
                 self.set_aside();
@@ -210,14 +204,41 @@ impl Memory {
             }
             None => {
                 // There is no more to map, so what was set aside for it is free after all.
-                let mut more = false;
-                for pfn in core::mem::take(&mut self.spare).into_iter().flatten() {
-                    self.add(pfn.0..pfn.0 + 1);
-                    more = true;
-                }
-                more
+                let spare = core::mem::take(&mut self.spare);
+                spare.into_iter().flatten().for_each(|pfn| self.add(pfn.0..pfn.0 + 1));
+                spare.iter().any(Option::is_some)
             }
         }
+    }
+
+    /// Maps the next piece of memory, up to frame number `end`. Returns its frames.
+    fn map_next(&mut self, end: u64) -> Option<core::ops::Range<u64>> {
+        let Self { blocks, map, spare, free, .. } = self;
+        let mut given_back = [None; 2];
+        let take = || match spare.iter_mut().find_map(Option::take) {
+            Some(pfn) => Some(pfn),
+            None => free_blocks::allocate(blocks, 1).inspect(|_| *free -= 1),
+        };
+        let give = |pfn| given_back[0] = Some(pfn);
+        let grown = map.grow(end, take, give);
+        for pfn in given_back.into_iter().flatten() {
+            self.add(pfn.0..pfn.0 + 1);
+        }
+        grown
+    }
+
+    /// Makes a place in the direct map for a frame that has no number yet: all others have theirs then.
+    fn reach(&mut self, pfn: Pfn) -> Option<()> {
+        while self.map.mapped() < pages() {
+            let mapped = self.map.mapped();
+            if !self.grow() || self.map.mapped() == mapped {
+                return None;
+            }
+        }
+        if pfn.0 >= self.map.mapped() {
+            self.map_next(limit())?;
+        }
+        Some(())
     }
 
     /// Hands frames to the allocator.

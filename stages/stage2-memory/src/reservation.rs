@@ -1,4 +1,4 @@
-//! Frames given back to Xen, and taken again.
+//! Frames given back to Xen, and taken again; and frames that a domain may have and never had.
 //!
 //! Follows `XENMEM_decrease_reservation` and `XENMEM_populate_physmap` in Xen's `public/memory.h`. Our number for such a frame
 //! stays; only there is no machine frame behind it for a while: its entry in the P2M list says so, and the direct map
@@ -7,15 +7,17 @@
 //! Invariant: a frame goes back to Xen only when nothing of ours maps it any more, and is handed out again only when it is mapped.
 
 use console::Errno;
+use console::lock::Lock;
 use console::types::{Domid, Mfn, Pfn};
 use console::xen::{hypercall, number};
 
-use crate::bedrock::direct_map;
+use crate::area::Area;
+use crate::bedrock::direct_map::{self, PIECE};
 use crate::entry::{Access, Entry};
-use crate::frames::FrameRun;
+use crate::frames::{self, FrameRun};
 use crate::mmu::{self, BATCH, Request};
 use crate::tlb;
-use crate::translate::{pfn_to_mfn, set_machine_frame};
+use crate::translate::{self, INVALID, pfn_to_mfn, set_machine_frame};
 
 /// The most frames that go, or come, at a time.
 pub const MOST: u64 = BATCH as u64;
@@ -89,6 +91,42 @@ pub fn take_again(absent: Absent) -> (Option<FrameRun>, Option<Absent>) {
     let rest = Absent { first: Pfn(first.0 + come), count: count - come };
     (run, (rest.count > 0).then_some(rest))
 }
+
+/// Where the second P2M list is; see [`translate`].
+static LIST: Lock<Option<Area>> = Lock::new(None);
+
+/// Entries of that list in a page.
+const ENTRIES: u64 = (console::types::PAGE_SIZE / size_of::<u64>()) as u64;
+
+// ANCHOR: extend
+/// Gives numbers to frames that we may have, up to `maxmem`, and never had: some, not all of them. Nothing is behind them yet. `None`
+/// if there are no more, or there is no memory to keep account of them: each 512 take a page of the P2M list and one of the direct map.
+pub fn extend() -> Option<Absent> {
+    let mut list = LIST.lock();
+    let (first, next, limit) = (translate::first_pages(), translate::pages(), translate::limit());
+    let behind = next.checked_sub(first).filter(|_| next < limit)?;
+    if list.is_none() {
+        let area = Area::reserve((limit - first) as usize * size_of::<u64>()).ok()?;
+        translate::set_more(area.address().cast());
+        *list = Some(area);
+    }
+    frames::reach(Pfn(next)).ok()?;
+    if behind.is_multiple_of(ENTRIES) {
+        let page = frames::allocate(1).ok()?;
+        for entry in 0..ENTRIES as usize {
+            // SAFETY: within the page, which is ours.
+            unsafe { page.address().cast::<u64>().wrapping_add(entry).write_volatile(INVALID) };
+        }
+        let frame = pfn_to_mfn(page.first())?;
+        list.as_mut()?.map((behind / ENTRIES) as usize, &[frame], Access::ReadWrite).ok()?;
+        page.leak(); // it is the list's
+    }
+    let ends = [next + MOST, next + ENTRIES - behind % ENTRIES, (next + 1).next_multiple_of(PIECE), limit];
+    let end = ends.into_iter().min()?;
+    translate::set_pages(end);
+    Some(Absent { first: Pfn(next), count: end - next })
+}
+// ANCHOR_END: extend
 
 const DECREASE_RESERVATION: u64 = 1;
 const POPULATE_PHYSMAP: u64 = 6;

@@ -5,19 +5,20 @@
 //! closes.
 //!
 //! Invariant: a port is unmasked only while it has a handler, and once its binding is gone the handler runs no more, on
-//! any vCPU. A number that Xen may give away again leads to nothing of its last owner's.
+//! any vCPU. A number that Xen may give away again leads to nothing of its last owner's. A port that can be moved belongs to a
+//! vCPU that takes events.
 
 use core::fmt;
 use core::mem;
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use console::Errno;
 use console::types::{Domid, Port};
 
 use crate::pending::PORTS;
 use crate::shared_info;
-use crate::vcpu::Vcpu;
+use crate::vcpu::{MOST, Vcpu};
 use crate::xen::{self, Virq};
 
 /// What runs when a port's event comes: with events masked, on the vCPU that the port belongs to, with the argument
@@ -58,8 +59,15 @@ impl From<Errno> for PortError {
 struct Slot {
     handler: AtomicPtr<()>,
     argument: AtomicUsize,
+    /// The vCPU that it belongs to; [`HELD`] while somebody moves or closes it.
     vcpu: AtomicU32,
 }
+
+/// In the place of a vCPU's number.
+const HELD: u32 = u32::MAX;
+
+/// The vCPUs that take events: a bit for each.
+static THERE: [AtomicU64; MOST / 64] = [const { AtomicU64::new(0) }; MOST / 64];
 
 static SLOTS: [Slot; PORTS as usize] = [const {
     Slot { handler: AtomicPtr::new(ptr::null_mut()), argument: AtomicUsize::new(0), vcpu: AtomicU32::new(0) }
@@ -163,20 +171,76 @@ impl Binding {
     /// never run its handler at a time, so this waits for one that runs (and mustn't hold what that one needs).
     ///
     /// # Errors
-    /// As Xen's.
+    /// As Xen's; [`Errno::ENOENT`] for a vCPU that takes no events.
     pub fn move_to(&self, vcpu: u32) -> Result<(), Errno> {
-        self.mask();
-        let moved = xen::bind_vcpu(self.port, vcpu);
-        if moved.is_ok() {
-            let before = slot(self.port).vcpu.swap(vcpu, Ordering::Relaxed);
-            if let Some(before) = Vcpu::of(before) {
-                before.own(self.port, false);
-                before.wait_until_delivered(self.port);
-            }
-            Vcpu::of(vcpu).iter().for_each(|vcpu| vcpu.own(self.port, true));
-        }
-        self.unmask();
+        let before = slot(self.port).hold();
+        // Whoever is about to leave has said so before, or waits for this slot.
+        let moved = if is_there(vcpu) { relocate(self.port, before, vcpu) } else { Err(Errno::ENOENT) };
+        slot(self.port).vcpu.store(if moved.is_ok() { vcpu } else { before }, Ordering::SeqCst);
         moved
+    }
+}
+
+/// Moves a port that is held from a vCPU to another. An event that is pending comes there.
+fn relocate(port: Port, from: u32, to: u32) -> Result<(), Errno> {
+    let (word, bit) = place(port);
+    let masked = shared_info::mask(word).fetch_or(bit, Ordering::SeqCst) & bit != 0;
+    let moved = xen::bind_vcpu(port, to);
+    if moved.is_ok() {
+        if let Some(from) = Vcpu::of(from) {
+            from.own(port, false);
+            from.wait_until_delivered(port);
+        }
+        Vcpu::of(to).iter().for_each(|to| to.own(port, true));
+    }
+    if !masked {
+        let _ = xen::unmask(port); // it can only refuse a port that isn't open
+    }
+    moved
+}
+
+fn is_there(vcpu: u32) -> bool {
+    let (word, bit) = place(Port(vcpu));
+    vcpu == 0 || THERE.get(word).is_some_and(|there| there.load(Ordering::SeqCst) & bit != 0)
+}
+
+/// A vCPU takes events from now on, and ports can be moved to it. (The first always does.)
+pub fn arrive(vcpu: u32) {
+    let (word, bit) = place(Port(vcpu));
+    if let Some(there) = THERE.get(word) {
+        there.fetch_or(bit, Ordering::SeqCst);
+    }
+}
+
+/// The vCPU that this runs on takes no more events: its ports go to the first, but for those that are its own by nature. They don't
+/// come back by themselves. Events must be masked.
+pub fn leave(vcpu: u32) {
+    let (word, bit) = place(Port(vcpu));
+    if let Some(there) = THERE.get(word) {
+        there.fetch_and(!bit, Ordering::SeqCst);
+    }
+    for (number, slot) in (0..).zip(&SLOTS) {
+        let at = slot.vcpu.load(Ordering::SeqCst);
+        if (at != vcpu && at != HELD) || slot.handler.load(Ordering::SeqCst).is_null() {
+            continue;
+        }
+        // Somebody may be moving it here at this moment.
+        let before = slot.hold();
+        let moved = before == vcpu && relocate(Port(number), vcpu, 0).is_ok();
+        slot.vcpu.store(if moved { 0 } else { before }, Ordering::SeqCst);
+    }
+}
+
+impl Slot {
+    /// Keeps others from moving the port or closing it, until the number is stored again that this returns, or another.
+    fn hold(&self) -> u32 {
+        loop {
+            let vcpu = self.vcpu.swap(HELD, Ordering::SeqCst);
+            if vcpu != HELD {
+                return vcpu;
+            }
+            console::bedrock::offer_processor();
+        }
     }
 }
 
@@ -186,13 +250,15 @@ impl Drop for Binding {
     fn drop(&mut self) {
         // Nothing of ours may be left when Xen closes the port: from that moment on it may give the number to another vCPU,
         // whose handler and mask these are then. An event that is still pending goes in Xen's `evtchn_close`.
-        self.mask();
         let slot = slot(self.port);
-        if let Some(vcpu) = Vcpu::of(slot.vcpu.load(Ordering::Relaxed)) {
+        let vcpu = slot.hold();
+        self.mask();
+        if let Some(vcpu) = Vcpu::of(vcpu) {
             vcpu.own(self.port, false);
             vcpu.wait_until_delivered(self.port);
         }
-        slot.handler.store(ptr::null_mut(), Ordering::Relaxed);
+        slot.handler.store(ptr::null_mut(), Ordering::SeqCst);
+        slot.vcpu.store(0, Ordering::SeqCst);
         let _ = xen::close(self.port); // it can only refuse a port that isn't open
     }
 }
@@ -250,6 +316,29 @@ mod tests {
         vcpu.deliver(port);
         assert!(shared_info::pending(word).load(Ordering::SeqCst) & bit != 0, "somebody else's event was taken");
         assert_eq!(CAME.load(Ordering::SeqCst), 0, "somebody else's handler was run");
+    }
+
+    #[test]
+    fn a_port_that_is_held_is_left_alone() {
+        let slot =
+            Slot { handler: AtomicPtr::new(ptr::null_mut()), argument: AtomicUsize::new(0), vcpu: AtomicU32::new(3) };
+        assert_eq!(slot.hold(), 3);
+        let (told, tells) = mpsc::channel();
+        std::thread::scope(|scope| {
+            scope.spawn(|| told.send(slot.hold()).unwrap());
+            assert!(tells.recv_timeout(Duration::from_millis(100)).is_err());
+            slot.vcpu.store(2, Ordering::SeqCst);
+            assert_eq!(tells.recv_timeout(Duration::from_secs(60)), Ok(2));
+        });
+    }
+
+    #[test]
+    fn only_vcpus_that_take_events_are_there() {
+        assert!(is_there(0) && !is_there(70) && !is_there(MOST as u32) && !is_there(u32::MAX));
+        arrive(70);
+        assert!(is_there(70) && !is_there(71));
+        arrive(u32::MAX);
+        assert!(!is_there(u32::MAX));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! How much of our memory Xen has back.
 //!
 //! Follows what Linux calls its balloon (`drivers/xen/balloon.c`): the toolstack sets a target, and the guest gives frames back to
-//! Xen, or takes them again, until it has that much. It never gives so many that nothing is left to work with.
+//! Xen, or takes them again, until it has that much: also more than it began with, up to `maxmem`. It never gives so many that nothing is left
+//! to work with.
 //!
 //! Invariant: frames in the balloon are nobody's: they were free, and go back to the allocator when they come again.
 
@@ -10,6 +11,7 @@ use alloc::vec::Vec;
 use console::println;
 use memory::frames;
 use memory::reservation::{self, Absent, MOST};
+use memory::translate::limit;
 use threads::sync::Mutex;
 
 /// What the balloon leaves: 2 MiB that are free.
@@ -31,9 +33,8 @@ pub fn frames_here() -> u64 {
 /// Gives frames back, or takes some again, until we have so many; as nearly as that can be done.
 pub fn set_target(target: u64) {
     let mut balloon = BALLOON.lock();
-    let total = frames::statistics().total;
-    let here = |balloon: &[Absent]| total - balloon.iter().map(Absent::count).sum::<u64>();
-    let (before, wanted) = (here(&balloon), target.min(total));
+    let here = |balloon: &[Absent]| frames::statistics().total - balloon.iter().map(Absent::count).sum::<u64>();
+    let (before, wanted) = (here(&balloon), target.min(limit()));
     let mut now = before;
     let mut moves = true;
     while moves && now != wanted {
@@ -45,6 +46,9 @@ pub fn set_target(target: u64) {
     }
     if now > target {
         println!("memory: dom0 asks for {target} frames, which leaves too little to work with");
+    }
+    if now < target {
+        println!("memory: dom0 asks for {target} frames, which is more than there are");
     }
 }
 // ANCHOR_END: set_target
@@ -72,7 +76,10 @@ fn inflate(balloon: &mut Vec<Absent>, count: u64) -> bool {
 
 /// Takes up to `count` frames again. Returns whether all of them came.
 fn deflate(balloon: &mut Vec<Absent>, count: u64) -> bool {
-    let Some(absent) = balloon.pop() else { return false };
+    if balloon.try_reserve(2).is_err() {
+        return false;
+    }
+    let Some(absent) = balloon.pop().or_else(reservation::extend) else { return false };
     let (now, later) = absent.split(count);
     let (come, missing) = reservation::take_again(now);
     let all = missing.is_none();

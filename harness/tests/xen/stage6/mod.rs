@@ -4,14 +4,15 @@
 //! forwarded ports end at 10.0.2.15.
 
 mod backend;
+mod frames;
 mod names;
+mod outside;
 mod peer;
 
 use crate::common::{holds, numbers};
 use crate::machine::Ready;
-use harness::course::FIRST_MAC;
 use harness::domain::Domain;
-use harness::machine::{Event, Forward, Machine};
+use harness::machine::{Forward, Machine};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
@@ -149,36 +150,6 @@ fn connections_echo_whatever_is_sent() {
 }
 
 #[test]
-fn datagrams_come_back_as_they_were() {
-    let machine = ready();
-    let mut domain = echoing(&machine);
-    let agent = machine.agent();
-    let vif = format!("vif{}.0", domain.id());
-    let capture = agent.capture(&vif).unwrap();
-    for (seed, size) in [0, 1, 2, 17, 18, 100, 1000, 1471, 1472].into_iter().enumerate() {
-        let sent = random(seed as u64, size);
-        agent.inject(&vif, &datagram(&sent)).unwrap();
-        let begun = Instant::now();
-        // From the guest, of UDP, and from the echo's port.
-        let back = loop {
-            assert!(begun.elapsed() < PATIENCE, "{size} bytes did not come back");
-            match agent.events().next(Duration::from_millis(200)).unwrap() {
-                Some(Event::Frame { sent: false, bytes, .. })
-                    if bytes.len() >= 42 && bytes[23] == 17 && bytes[35] == 7 =>
-                {
-                    break bytes;
-                }
-                _ => {}
-            }
-        };
-        assert_eq!((&back[..6], &back[26..30], &back[30..34]), (&OTHER[..], &[10, 0, 2, 15][..], &[10, 0, 2, 77][..]));
-        assert!(back[42..42 + size] == sent, "{size} bytes");
-    }
-    agent.stop_capture(capture).unwrap();
-    end(&machine, &mut domain);
-}
-
-#[test]
 fn hundreds_of_connections_at_a_time_in_32_mib() {
     let mut machine = ready();
     (machine.shape.memory, machine.shape.vcpus) = (32, 1);
@@ -204,45 +175,6 @@ fn hundreds_of_connections_at_a_time_in_32_mib() {
 }
 
 #[test]
-fn garbage_leaves_the_guest_as_it_was() {
-    let machine = ready();
-    let mut domain = echoing(&machine);
-    let vif = format!("vif{}.0", domain.id());
-    let mut rng = fastrand::Rng::with_seed(6);
-    let source = [0xfe, 0xff, 0xff, 0xff, 0xff, 0xff];
-    let header = |kind: u16| [&FIRST_MAC[..], &source, &kind.to_be_bytes()].concat();
-    for _ in 0..300 {
-        // Noise behind a header of each kind; then packets that begin well and are cut, or lie about their lengths.
-        let length = rng.usize(0..1486);
-        let noise: Vec<u8> = (0..length).map(|_| rng.u8(..)).collect();
-        let kind = rng.choice([0x0800, 0x0806, 0x86dd, 0x1234, 0x8100]).unwrap();
-        machine.agent().inject(&vif, &[header(kind), noise].concat()).unwrap();
-        let mut packet = syn(&mut rng);
-        match rng.u8(..4) {
-            0 => packet.truncate(rng.usize(14..packet.len())),
-            1 => packet[16..18].copy_from_slice(&rng.u16(..).to_be_bytes()),
-            2 => packet[14] = rng.u8(..),
-            _ => {
-                let at = rng.usize(14..packet.len());
-                packet[at] ^= 1 << rng.u8(..8);
-            }
-        }
-        machine.agent().inject(&vif, &packet).unwrap();
-    }
-    // First packets of connections that nobody goes on with, and resets of connections that aren't there.
-    for _ in 0..400 {
-        machine.agent().inject(&vif, &syn(&mut rng)).unwrap();
-        let mut reset = syn(&mut rng);
-        reset[14 + 20 + 13] = 4;
-        machine.agent().inject(&vif, &seal(reset)).unwrap();
-    }
-    for seed in 0..5 {
-        echo(forwarded(&machine, 7), &random(seed, 20_000));
-    }
-    println!("{}", end(&machine, &mut domain));
-}
-
-#[test]
 fn an_address_comes_by_dhcp_and_no_interface_is_said() {
     let mut machine = ready();
     let mut domain = machine.start("app=net");
@@ -252,54 +184,4 @@ fn an_address_comes_by_dhcp_and_no_interface_is_said() {
     drop(domain);
     machine.shape.interfaces = 0;
     holds(&machine.said(ECHO), &["netecho: there is no network interface"]);
-}
-
-/// A machine that isn't there.
-const OTHER: [u8; 6] = [2, 0, 0, 0, 0, 0x77];
-
-/// A datagram for the echo, from that machine.
-fn datagram(payload: &[u8]) -> Vec<u8> {
-    let length = |bytes: usize| (bytes as u16).to_be_bytes();
-    let mut frame = [&FIRST_MAC[..], &OTHER, &[8, 0, 0x45, 0], &length(28 + payload.len())].concat();
-    frame.extend([0, 0, 0x40, 0, 64, 17, 0, 0, 10, 0, 2, 77, 10, 0, 2, 15]);
-    let header = frame[14..34].chunks(2).fold(0, |sum, pair| sum + u32::from(u16::from_be_bytes([pair[0], pair[1]])));
-    frame[24..26].copy_from_slice(&(!((header & 0xffff) + (header >> 16)) as u16).to_be_bytes());
-    frame.extend(4000_u16.to_be_bytes());
-    frame.extend(7_u16.to_be_bytes());
-    frame.extend(length(8 + payload.len()));
-    frame.extend([0, 0]);
-    frame.extend(payload);
-    frame
-}
-
-/// The first packet of a connection to the echo, from somewhere.
-fn syn(rng: &mut fastrand::Rng) -> Vec<u8> {
-    let from = Ipv4Addr::new(10, 0, 2, rng.u8(100..200));
-    let mut frame = [&FIRST_MAC[..], &[0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 8, 0]].concat();
-    frame.extend([0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, 6, 0, 0]);
-    frame.extend(from.octets());
-    frame.extend([10, 0, 2, 15]);
-    frame.extend(rng.u16(1024..).to_be_bytes());
-    frame.extend(7_u16.to_be_bytes());
-    frame.extend(rng.u32(..).to_be_bytes());
-    frame.extend([0, 0, 0, 0, 0x50, 2, 0x20, 0, 0, 0, 0, 0]);
-    seal(frame)
-}
-
-/// Fills in both checksums of a packet made by `syn`.
-fn seal(mut frame: Vec<u8>) -> Vec<u8> {
-    let sum = |bytes: &[u8], start: u32| {
-        let total = bytes.chunks(2).fold(start, |sum, pair| sum + u32::from(u16::from_be_bytes([pair[0], pair[1]])));
-        let folded = (total & 0xffff) + (total >> 16);
-        !(((folded & 0xffff) + (folded >> 16)) as u16)
-    };
-    frame[24..26].fill(0);
-    let header = sum(&frame[14..34], 0);
-    frame[24..26].copy_from_slice(&header.to_be_bytes());
-    frame[50..52].fill(0);
-    let pseudo =
-        frame[26..34].chunks(2).fold(6 + 20, |sum, pair| sum + u32::from(u16::from_be_bytes([pair[0], pair[1]])));
-    let segment = sum(&frame[34..54], pseudo);
-    frame[50..52].copy_from_slice(&segment.to_be_bytes());
-    frame
 }

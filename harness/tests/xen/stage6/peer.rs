@@ -1,14 +1,18 @@
 //! A machine of our own on a guest's network: it sees what leaves the interface, and puts frames into it. Its protocols are smoltcp's.
+//!
+//! QEMU answers for every machine that isn't there, as a router for the rest of the world would. So its cable is pulled meanwhile, and
+//! no forwarded port leads anywhere.
 
-use super::PATIENCE;
+use super::{PATIENCE, in_dom0};
 use harness::domain::Domain;
 use harness::machine::{Event, Machine};
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::phy::{Checksum, Device, DeviceCapabilities, Medium, RxToken, TxToken};
-use smoltcp::socket::udp;
+use smoltcp::socket::{tcp, udp};
 use smoltcp::time::Instant as Moment;
 use smoltcp::wire::{EthernetAddress, HardwareAddress, IpCidr};
 use std::collections::VecDeque;
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 /// The address of all such machines: nobody else's.
@@ -41,7 +45,9 @@ impl Cable<'_> {
 
 impl Drop for Cable<'_> {
     fn drop(&mut self) {
-        let _ = self.machine.agent().stop_capture(self.capture);
+        let agent = self.machine.agent();
+        let _ = agent.stop_capture(self.capture);
+        let _ = agent.exec(&["ip", "link", "set", "eth0", "up"], b"");
     }
 }
 
@@ -49,6 +55,7 @@ impl<'a> Peer<'a> {
     /// A machine with these addresses on the guest's first interface.
     pub fn new(machine: &'a Machine, domain: &Domain<'_>, addresses: &[IpCidr]) -> Self {
         let vif = format!("vif{}.0", domain.id());
+        in_dom0(machine, "ip link set eth0 down");
         let capture = machine.agent().capture(&vif).unwrap();
         let mut cable = Cable { machine, vif, capture, coming: VecDeque::new() };
         let config = Config::new(HardwareAddress::Ethernet(EthernetAddress(PEER)));
@@ -63,6 +70,12 @@ impl<'a> Peer<'a> {
         let mut socket = udp::Socket::new(buffer(), buffer());
         socket.bind(port).unwrap();
         self.sockets.add(socket)
+    }
+
+    /// Begins a connection from this port of ours.
+    pub fn connect(&mut self, handle: SocketHandle, remote: (Ipv4Addr, u16), local: u16) {
+        let socket = self.sockets.get_mut::<tcp::Socket<'_>>(handle);
+        socket.connect(self.face.context(), remote, local).unwrap();
     }
 
     /// Lives until `enough` says so, which is asked after each frame and now and then. What the domain prints goes where it belongs.

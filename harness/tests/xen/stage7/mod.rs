@@ -7,6 +7,7 @@ mod disks;
 mod end;
 mod features;
 mod files;
+mod vcpus;
 
 use crate::common::{repository, run};
 use crate::machine::Ready;

@@ -25,7 +25,7 @@ pub(crate) const PIECE: u64 = 512;
 
 /// How far the direct map reaches.
 pub(crate) struct DirectMap {
-    /// The first frame that isn't mapped yet: a multiple of [`PIECE`], or the number of all frames.
+    /// The first frame that has no place there yet: a multiple of [`PIECE`].
     mapped: u64,
 }
 
@@ -46,8 +46,11 @@ pub(crate) fn start(start_info: &StartInfo<'_>, extra: u64) -> (DirectMap, Pfn) 
         pieces += 1;
     }
     let free = reserved + 2 + pieces;
-    let map = DirectMap { mapped: (pieces * PIECE).min(pages()) };
-    assert!(free <= boot_mapped && free < map.mapped && pieces <= 512, "there is too little memory to begin with");
+    let map = DirectMap { mapped: pieces * PIECE };
+    assert!(
+        free <= boot_mapped && free < map.mapped.min(pages()) && pieces <= 512,
+        "there is too little memory to begin with"
+    );
 
     let [level3, level2] = [Pfn(reserved), Pfn(reserved + 1)];
     for piece in 0..pieces {
@@ -73,13 +76,14 @@ pub(crate) fn start(start_info: &StartInfo<'_>, extra: u64) -> (DirectMap, Pfn) 
 }
 
 impl DirectMap {
-    /// The first frame that isn't mapped yet.
+    /// The first frame that has no place there yet.
     pub(crate) fn mapped(&self) -> u64 {
         self.mapped
     }
 
     // ANCHOR: grow
-    /// Maps the next [`PIECE`] of memory, with one hypercall. Returns the frames that are there now.
+    /// Maps the next [`PIECE`] of memory, up to frame number `end`, with one hypercall. Returns the frames that have their place there
+    /// now: where there is no memory behind one yet, nothing is mapped.
     ///
     /// `take` gives frames for tables, which the direct map shows already; two at most.
     ///
@@ -87,10 +91,11 @@ impl DirectMap {
     /// `None` if all memory is mapped, and when `take` gives nothing; `give` gets back what was taken for nothing.
     pub(crate) fn grow(
         &mut self,
+        end: u64,
         mut take: impl FnMut() -> Option<Pfn>,
         mut give: impl FnMut(Pfn),
     ) -> Option<core::ops::Range<u64>> {
-        let frames = self.mapped..(self.mapped + PIECE).min(pages());
+        let frames = self.mapped..(self.mapped + PIECE).min(end);
         let address = direct_map(Pfn(frames.start)).addr() as u64;
         if frames.is_empty() || !DIRECT_MAP.contains(&address) {
             return None;
@@ -121,7 +126,7 @@ impl DirectMap {
         // SAFETY: the tables lose the right to be written, and nobody else has them; all else is new.
         let grown = unsafe { mmu::update(&requests[..count]) };
         assert!(grown.is_ok(), "Xen refused to map the memory from {frames:?} on: {grown:?}");
-        self.mapped = frames.end;
+        self.mapped += PIECE;
         Some(frames)
     }
     // ANCHOR_END: grow

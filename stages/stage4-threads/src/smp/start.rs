@@ -185,5 +185,7 @@ pub(crate) fn announce() {
 
 /// Tells that this vCPU is there.
 pub(super) fn online() {
-    ONLINE.insert(cpu::current().id());
+    let here = cpu::current().id();
+    port::arrive(here);
+    ONLINE.insert(here);
 }

@@ -1,6 +1,6 @@
 //! Switching a vCPU off, and on again.
 //!
-//! A vCPU switches itself off: its threads go elsewhere, its timers too, and its idle thread asks Xen to stop it
+//! A vCPU switches itself off: its threads go elsewhere, its timers and ports too, and its idle thread asks Xen to stop it
 //! (`VCPUOP_down` in `public/vcpu.h`). Everything that it had stays, and when it is switched on it goes on behind that hypercall.
 //!
 //! Invariant: the first vCPU stays on: a domain without a running vCPU is shut down by Xen. A vCPU that is off has no threads in
@@ -104,6 +104,7 @@ pub(crate) fn leave(here: &'static Scheduler) {
     scheduler::give_away(here);
     scheduler::disarm(here);
     events::timer::hand_over(0);
+    events::port::leave(here.number());
     if let Some(first) = Scheduler::of(0) {
         first.interrupt();
     }

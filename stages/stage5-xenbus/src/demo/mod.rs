@@ -2,6 +2,7 @@
 
 mod devices;
 mod grants;
+mod grow;
 mod store;
 
 use console::demo::Demo;
@@ -13,6 +14,7 @@ pub const DEMOS: &[Demo] = &[
     Demo { name: "watch", keys: &[Key { name: "events", values: Values::Number }], run: store::watch },
     Demo { name: "grants", keys: &[], run: grants::grants },
     Demo { name: "share", keys: &[Key { name: "patience", values: Values::Number }], run: grants::share },
+    Demo { name: "grow", keys: &[Key { name: "frames", values: Values::Number }], run: grow::grow },
     Demo { name: "devices", keys: &[], run: devices::devices },
     Demo { name: "wait", keys: &[], run: devices::wait },
 ];

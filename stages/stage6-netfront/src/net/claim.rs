@@ -2,7 +2,8 @@
 //!
 //! Follows RFC 5227, except that nothing waits for it: a service is to answer at once, and an address that is in use by another
 //! machine as well is a mistake of somebody's that the network can't heal. So it is said, with the other's Ethernet address: otherwise
-//! one looks for a long time for the reason why every second connection works. Others are told that the address is in use.
+//! one looks for a long time for the reason why every second connection works. Others are told that the address is in use, and where:
+//! they may remember another machine that had it before.
 //!
 //! Invariant: what others send costs one line a [`WHILE`], however much it is.
 
@@ -14,7 +15,7 @@ use smoltcp::wire::{
 };
 use threads::time::Nanoseconds;
 
-/// How often others are asked, and how long after one another.
+/// How often others are asked, and how long after one another. After the first time they are told.
 const PROBES: u8 = 3;
 const BETWEEN: Duration = Duration::from_secs(1);
 /// How long it is before the same is said again.
@@ -25,6 +26,8 @@ const WHILE: Duration = Duration::from_secs(60);
 pub(crate) struct Claim {
     address: Option<Ipv4Address>,
     probes: u8,
+    /// They have to be told where the address is.
+    announce: bool,
     /// When others are asked again.
     next: Nanoseconds,
     /// Who uses it, too, and until when that has been said.
@@ -40,7 +43,7 @@ impl Claim {
     pub fn set(&mut self, address: Option<Ipv4Address>, now: Nanoseconds) {
         if self.address != address {
             let probes = if address.is_some() { PROBES } else { 0 };
-            *self = Self { address, probes, next: now, ..Self::default() };
+            *self = Self { address, probes, announce: address.is_some(), next: now, ..Self::default() };
         }
     }
 
@@ -92,7 +95,7 @@ impl Claim {
 
     /// Whether something has to be sent now.
     pub fn is_due(&self, now: Nanoseconds) -> bool {
-        self.asked_by.is_some() || (self.probes > 0 && now >= self.next)
+        self.asked_by.is_some() || self.announce || (self.probes > 0 && now >= self.next)
     }
 
     /// What has to be sent now, if anything.
@@ -100,6 +103,10 @@ impl Claim {
         let address = self.address.filter(|_| self.is_due(now))?;
         if let Some(asker) = self.asked_by.take() {
             return Some(arp(ArpOperation::Reply, (own, address), (asker, Ipv4Address::UNSPECIFIED)));
+        }
+        if self.announce && self.probes < PROBES {
+            self.announce = false;
+            return Some(arp(ArpOperation::Request, (own, address), (EthernetAddress::BROADCAST, address)));
         }
         self.probes -= 1;
         self.next = now.after(BETWEEN);
@@ -151,8 +158,14 @@ mod tests {
         assert_eq!((claim.due(OWN, at(1)), claim.deadline()), (None, None));
         claim.set(Some(ADDRESS), at(1));
         for second in 1..=3 {
+            assert_eq!(claim.deadline(), Some(at(second)));
             let probe = claim.due(OWN, at(second)).unwrap();
             assert_eq!((probe.len(), &probe[..6], &probe[28..32]), (42, &[0xff; 6][..], &[0; 4][..]));
+            if second == 1 {
+                let told = claim.due(OWN, at(second)).unwrap();
+                assert_eq!((&told[28..32], &told[38..42]), (&ADDRESS.octets()[..], &ADDRESS.octets()[..]));
+                claim.look(&told, OWN);
+            }
             assert_eq!(claim.due(OWN, at(second)), None);
             claim.set(Some(ADDRESS), at(second));
             // Our own question, as a bridge may bring it back.
@@ -188,8 +201,9 @@ mod tests {
         let reply = claim.due(OWN, at(0)).unwrap();
         assert_eq!((&reply[..6], &reply[6..12], reply[21]), (&OTHER.0[..], &OWN.0[..], 2));
         assert_eq!(&reply[28..32], &ADDRESS.octets());
-        // A question of ours is still due.
+        // A question of ours is still due, and a word.
         assert!(claim.due(OWN, at(0)).is_some_and(|probe| probe[21] == 1));
+        assert!(claim.due(OWN, at(0)).is_some());
         for length in 0..probe.len() {
             claim.look(&probe[..length], OWN);
         }

@@ -9,6 +9,8 @@
 //! | `dns` | `10.0.2.3` | what DHCP says |
 //! | `vif` | the number of the interface | the first |
 //!
+//! The addresses are those of the interface that sockets are of; the others have what servers and routers give them.
+//!
 //! Invariant: a mistake in one value leaves the others as they are.
 
 use core::net::IpAddr;
@@ -101,6 +103,17 @@ impl Config {
             gateway6: line.get("gw6").and_then(|text| text.parse().ok()),
             dns: line.get("dns").and_then(|text| text.parse::<IpAddr>().ok()).map(IpAddress::from),
             interface: line.get("vif").and_then(|text| text.parse().ok()),
+        }
+    }
+
+    /// What holds for interfaces that sockets are not of: an address that the command line names is not theirs.
+    pub fn of_others(self) -> Self {
+        Self {
+            ipv4: if matches!(self.ipv4, Ipv4::Static(_)) { Ipv4::None } else { self.ipv4 },
+            ipv6: if matches!(self.ipv6, Ipv6::Static(_)) { Ipv6::LinkLocal } else { self.ipv6 },
+            gateway: None,
+            gateway6: None,
+            ..self
         }
     }
 }

@@ -77,6 +77,11 @@ impl Waiting {
             let Some(Fresh { handle, until }) = self.fresh.pop_front() else { break };
             let socket = sockets.get_mut::<tcp::Socket<'_>>(handle);
             let until = match socket.state() {
+                // As many listen as there have to be: after a flood of first packets there were more.
+                tcp::State::Listen | tcp::State::Closed if listening == LISTENING => {
+                    sockets.remove(handle);
+                    continue;
+                }
                 tcp::State::Listen => None,
                 tcp::State::SynReceived => Some(until.unwrap_or_else(|| after(MOMENT))),
                 // He has gone again.

@@ -81,6 +81,12 @@ impl Stack {
             return Ok(stack.clone());
         }
         let config = CONFIG.get().copied().unwrap_or_else(|| Config::read(console::boot_info::CommandLine("")));
+        let number = name.parse().ok();
+        let config = match config.interface {
+            Some(wanted) if number != Some(wanted) => config.of_others(),
+            None if !stacks.is_empty() => config.of_others(),
+            _ => config,
+        };
         let stack = Arc::new(Self { link: Arc::new(Link::new(name)), inner: Mutex::new(Inner::new(config)) });
         let own = stack.clone();
         Builder::new().name("network").spawn(move || own.run())?;
@@ -110,6 +116,11 @@ impl Stack {
             }
             _ => format!("vif {name}, not connected"),
         }
+    }
+
+    /// How many sockets there are, those that only listen and those that are about to end among them.
+    pub fn sockets(&self) -> usize {
+        self.look(|inner| inner.sockets.iter().count())
     }
 
     /// Another machine that uses the IPv4 address of the interface, if one was noticed.
@@ -326,7 +337,7 @@ impl Inner {
         if let Some((address, other)) = self.claim.take_news(time) {
             log::warn!("vif {}: {address} is in use already, by {}", link.name(), Mac(other));
         }
-        if self.claim.is_due(time)
+        while self.claim.is_due(time)
             && queues.can_send()
             && let Some(frame) = self.claim.due(mac, time)
         {

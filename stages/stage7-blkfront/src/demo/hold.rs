@@ -24,7 +24,8 @@ pub(super) fn hold(_: CommandLine<'_>) {
             continue;
         };
         println!("{}: in use", disk.name());
-        let tasks = (0..TASKS).map(|task| work(disk.clone(), task));
+        // By workers on all vCPUs, so that all queues are used.
+        let tasks = (0..TASKS).filter_map(|task| executor::spawn(work(disk.clone(), task)).ok());
         let ends = executor::block_on(executor::join_all(tasks));
         let detached = ends.iter().filter(|(_, reason)| *reason == Reason::Detached).count();
         let done: u64 = ends.iter().map(|(done, _)| done).sum();
