@@ -82,6 +82,13 @@ pub const ALL: &[Known] = &[
     plain("grant-map-unmap", "a granted page, mapped and unmapped"),
     plain("grant-copy-4096", "4 KiB of a granted page, copied"),
     beside("xenstore-read", "a read of xenstore, dom0's part too", "xenstore-read"),
+    Known { aims: &[Aim::OfLinux(0.83)], ..beside("disk-read-4096", "4 KiB of a disk, read", "disk-read-4096") },
+    Known {
+        aims: &[Aim::OfLinux(0.83)],
+        ..beside("disk-read-4096-of-32", "4 KiB of a disk, one of 32 reads", "disk-read-4096-of-32")
+    },
+    beside("disk-read-mib", "1 MiB of a disk, read", "disk-read-mib"),
+    beside("disk-write-mib", "1 MiB of a disk, written and flushed", "disk-write-mib"),
 ];
 
 /// What is known of `name`.

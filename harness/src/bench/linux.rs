@@ -4,9 +4,9 @@
 //! initramfs. Invariant: it runs on the machine on which the stage was measured, with the same memory and one vCPU.
 
 use super::figures::{self, Figure};
-use super::{PATIENCE, start};
+use super::{DISK, DISK_MIB, PATIENCE, start};
 use crate::app::App;
-use crate::domain::fresh_name;
+use crate::domain::{empty_disk, fresh_name};
 use crate::error::{Context, Error, Kind, Result};
 use crate::host::HostImage;
 use crate::host::initramfs::Initramfs;
@@ -48,6 +48,7 @@ pub fn figures(app: &App, host: &HostImage, machine: &Machine, boots: u32) -> Re
         options.ramdisk = Some(RAMDISK.into());
         options.cmdline = format!("console=hvc0 quiet loglevel=4 mitigations=off run=/{PLACE}");
         options.memory_mib = MEMORY_MIB;
+        options.disks.push(empty_disk(machine, DISK, DISK_MIB)?);
         let mut domain = start(machine, options)?;
         // A shell follows, which waits for somebody to type.
         domain.listen(machine.within(PATIENCE), |domain| domain.has_said(DONE))?;

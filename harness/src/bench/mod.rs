@@ -15,7 +15,7 @@ pub mod report;
 use crate::app::App;
 use crate::cli;
 use crate::course::Stage;
-use crate::domain::{Domain, fresh_name};
+use crate::domain::{Domain, empty_disk, fresh_name};
 use crate::error::{Context, Error, Result};
 use crate::guest::Guest;
 use crate::machine::{self, CreateOptions, Machine, SMALL_HOST_MIB};
@@ -26,6 +26,9 @@ use report::{Report, Tick};
 
 /// Where images are put in dom0.
 const KERNEL: &str = "/images/bench";
+/// The image of the disk that is measured, and its size.
+const DISK: &str = "/images/bench-disk";
+const DISK_MIB: u32 = 4;
 /// Seconds on an ordinary machine from a guest's start to the end of its measurements.
 const PATIENCE: f64 = 60.0;
 /// vCPUs for what takes several: as many as the test host has processors.
@@ -133,6 +136,9 @@ fn boots(app: &App, stage: &Stage, machine: &Machine, arguments: &cli::Bench, vc
         // The command line allows no more than the test host has.
         options.memory_mib = u32::try_from(arguments.memory).unwrap_or(u32::MAX);
         options.maxmem_mib = None;
+        if stage.lab.guest.disk.is_some() {
+            options.disks.push(empty_disk(machine, DISK, DISK_MIB)?);
+        }
         let mut domain = start(machine, options)?;
         domain.power_off(machine.within(PATIENCE)).map_err(|error| error.next(&again))?;
         let figures = figures::parse(&domain.text());

@@ -5,6 +5,7 @@
 //! is printed before all is measured, and dom0 is left alone for a while before.
 
 mod boot;
+mod disk;
 mod hand_over;
 mod local;
 mod xenstore;
@@ -33,6 +34,10 @@ const ALL: &[(&str, Measure)] = &[
     ("pipe-hand-over", hand_over::pipe),
     ("thread-spawn-join", hand_over::spawn_join),
     ("xenstore-read", xenstore::read),
+    ("disk-read-4096", disk::read_block),
+    ("disk-read-4096-of-32", disk::read_blocks),
+    ("disk-read-mib", disk::read_piece),
+    ("disk-write-mib", disk::write_piece),
 ];
 
 fn main() {

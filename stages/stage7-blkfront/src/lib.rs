@@ -18,6 +18,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod bench;
 pub mod blkif;
 pub mod block_cache;
 pub mod cached;
@@ -91,6 +92,7 @@ pub fn prepare(entry: &Entry) {
         if let Err(error) = frontend::start().and_then(|()| watch::start()) {
             panic!("devices can't be followed: {error}");
         }
+        console::bench::register(bench::BENCHMARKS);
     });
 }
 
