@@ -1,10 +1,12 @@
 //! The guest's disk, past Linux's cache: what the kernel's own benchmarks do with it.
+//!
+//! Invariant: nothing is written that wasn't there before.
 
+use crate::aio::{Context, Operation, Request};
 use crate::{SAMPLES, repeat, ticks};
 use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::sync::{Arc, Barrier};
-use std::thread;
 
 const DISK: &str = "/dev/xvda";
 const BLOCK: usize = 4096;
@@ -36,6 +38,7 @@ fn open() -> Option<File> {
     File::options().read(true).write(true).custom_flags(DIRECT).open(DISK).ok()
 }
 
+/// Where the blocks begin: no two are neighbours, so none are put together on the way.
 fn offset(number: usize) -> u64 {
     (number * 37 * BLOCK % PIECE) as u64
 }
@@ -52,32 +55,44 @@ pub fn read_block() -> Option<Vec<u64>> {
     well.then_some(samples)
 }
 
-/// One of 32 blocks that as many threads read at the same time: their time, by their number.
+/// A block, written.
+pub fn write_block() -> Option<Vec<u64>> {
+    let disk = open()?;
+    let mut buffer = Buffer::new(BLOCK);
+    disk.read_exact_at(buffer.bytes(), 0).ok()?;
+    let (mut number, mut well) = (0, true);
+    let samples = repeat(|| {
+        number += 1;
+        well &= disk.write_all_at(buffer.bytes(), offset(number)).is_ok();
+    });
+    well.then_some(samples)
+}
+
+/// One of 32 blocks that are read at the same time: their time, by their number.
 pub fn read_blocks() -> Option<Vec<u64>> {
-    let disk = Arc::new(open()?);
-    let barrier = Arc::new(Barrier::new(DEPTH + 1));
-    let reader = |number: usize| {
-        let (disk, barrier) = (disk.clone(), barrier.clone());
-        thread::Builder::new().stack_size(64 << 10).spawn(move || {
-            let mut buffer = Buffer::new(BLOCK);
-            (0..SAMPLES).all(|_| {
-                barrier.wait();
-                let well = disk.read_exact_at(buffer.bytes(), offset(number)).is_ok();
-                barrier.wait();
-                well
-            })
-        })
-    };
-    // Where one can't be made, the others would wait for it for ever: the program ends with the guest.
-    let readers: Vec<_> = (0..DEPTH).map(reader).collect::<Result<_, _>>().ok()?;
-    let sample = |_| {
-        barrier.wait();
+    blocks(Operation::Read)
+}
+
+/// The same, written.
+pub fn write_blocks() -> Option<Vec<u64>> {
+    blocks(Operation::Write)
+}
+
+fn blocks(operation: Operation) -> Option<Vec<u64>> {
+    let disk = open()?;
+    let mut context = Context::new(DEPTH)?;
+    let mut buffer = Buffer::new(BLOCK * DEPTH);
+    disk.read_exact_at(buffer.bytes(), 0).ok()?;
+    let mut sample = || {
         let begin = ticks();
-        barrier.wait();
-        (ticks() - begin) / DEPTH as u64
+        let memory = buffer.bytes().chunks_mut(BLOCK).enumerate();
+        let request = |(number, memory)| Request::new(operation, disk.as_raw_fd(), memory, offset(number));
+        let mut requests: Vec<Request> = memory.map(request).collect();
+        // SAFETY: the memory is the buffer's.
+        let well = unsafe { context.run(&mut requests) };
+        well.then(|| (ticks() - begin) / DEPTH as u64)
     };
-    let samples = (0..SAMPLES).map(sample).collect();
-    readers.into_iter().all(|reader| reader.join().unwrap_or(false)).then_some(samples)
+    (0..SAMPLES).map(|_| sample()).collect()
 }
 
 /// A mebibyte, read.

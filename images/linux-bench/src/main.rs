@@ -4,6 +4,7 @@
 //! `app=bench` prints: `bench <name> <least> <median> <samples>`, in ticks of the time stamp counter. Invariant: nothing
 //! is printed before all is measured, and dom0 is left alone for a while before.
 
+mod aio;
 mod boot;
 mod disk;
 mod hand_over;
@@ -36,6 +37,8 @@ const ALL: &[(&str, Measure)] = &[
     ("xenstore-read", xenstore::read),
     ("disk-read-4096", disk::read_block),
     ("disk-read-4096-of-32", disk::read_blocks),
+    ("disk-write-4096", disk::write_block),
+    ("disk-write-4096-of-32", disk::write_blocks),
     ("disk-read-mib", disk::read_piece),
     ("disk-write-mib", disk::write_piece),
 ];
