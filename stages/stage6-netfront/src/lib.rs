@@ -17,6 +17,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod bench;
 pub mod checksum;
 pub mod demo;
 pub mod link;
@@ -70,6 +71,7 @@ pub fn boot(entry: &Entry) -> &'static Boot {
         let interfaces = Store::shared().directory("device/vif").unwrap_or_default();
         println!("network interfaces: {}", interfaces.len());
         net::start(boot.command_line);
+        console::bench::register(bench::BENCHMARKS);
     });
     boot
 }
