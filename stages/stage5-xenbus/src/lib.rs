@@ -14,7 +14,7 @@
 #![no_std]
 
 extern crate alloc;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzz"))]
 extern crate std;
 
 pub mod balloon;
@@ -28,6 +28,8 @@ pub mod frontend;
 pub mod grant_entry;
 mod grant_hypercall;
 pub mod grants;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod hostile;
 pub mod mailbox;
 pub mod protocol;
 pub mod state;

@@ -14,12 +14,14 @@
 #![no_std]
 
 extern crate alloc;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzz"))]
 extern crate std;
 
 mod bench;
 pub mod checksum;
 pub mod demo;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod hostile;
 pub mod link;
 pub mod net;
 pub mod netif;

@@ -15,7 +15,7 @@
 #![no_std]
 
 extern crate alloc;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzz"))]
 extern crate std;
 
 mod bench;
@@ -34,6 +34,8 @@ pub mod fat;
 pub mod files;
 pub mod gate;
 pub mod held;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod hostile;
 pub mod name;
 pub mod pages;
 pub mod queue;

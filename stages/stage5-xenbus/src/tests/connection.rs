@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::vec::Vec;
 
 use crate::connection::Connection;
+use crate::hostile;
 use crate::mailbox::{MOST, Mailbox};
 use crate::protocol::{Refusal, Request, StoreError};
 use crate::store_ring::{Broken, Ring};
@@ -90,4 +91,18 @@ fn a_flood_of_paths_becomes_the_watched_one() {
     assert!(paths.len() < 10, "{paths:?}");
     mailbox.close();
     assert_eq!(mailbox.try_take(), Err(StoreError::Disconnected));
+}
+
+#[test]
+fn whatever_a_daemon_does_a_call_gets_its_own_reply_or_none() {
+    let (mut replies, mut events, mut broken) = (0, 0, 0);
+    for seed in 0..3000 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let length = rng.usize(..if seed % 16 == 0 { 20_000 } else { 2000 });
+        let bytes: Vec<u8> = std::iter::repeat_with(|| rng.u8(..)).take(length).collect();
+        let seen = hostile::play(&bytes);
+        (replies, events) = (replies + seen.replies, events + seen.events);
+        broken += usize::from(seen.broken);
+    }
+    assert!(replies > 500 && events > 1000 && broken > 300, "{replies} replies, {events} events, {broken} broken");
 }
