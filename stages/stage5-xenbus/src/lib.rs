@@ -23,6 +23,7 @@ pub mod call;
 pub mod connection;
 pub mod control;
 pub mod demo;
+pub mod directory;
 pub mod foreign;
 pub mod frontend;
 pub mod grant_entry;
