@@ -11,6 +11,8 @@ pub enum Aim {
     OfLinux(f64),
     /// At most this part of Linux's time. Instructions are dom0's for the most part, and dom0 does the same for both.
     OfLinuxInTime(f64),
+    /// At most so many times what another row has, if there is that.
+    OfRow(&'static str, f64),
 }
 
 /// What is told by how much of it is done in a second.
@@ -31,8 +33,8 @@ pub struct Known {
     pub title: &'static str,
     /// What the program in the Linux guest calls what it compares with.
     pub linux: Option<&'static str>,
-    /// Several vCPUs take part.
-    pub across: bool,
+    /// How many vCPUs take part.
+    pub vcpus: u32,
     /// How much of it is done in a second, where people ask for that.
     pub rate: Option<Rate>,
     /// What we aim at.
@@ -40,7 +42,7 @@ pub struct Known {
 }
 
 const fn plain(name: &'static str, title: &'static str) -> Known {
-    Known { name, title, linux: None, across: false, rate: None, aims: &[] }
+    Known { name, title, linux: None, vcpus: 1, rate: None, aims: &[] }
 }
 
 const fn beside(name: &'static str, title: &'static str, linux: &'static str) -> Known {
@@ -70,9 +72,10 @@ const fn requests(name: &'static str, title: &'static str) -> Known {
 pub const ALL: &[Known] = &[
     beside("boot-to-banner", "first instruction to the banner", "boot-to-init"),
     Known {
-        aims: &[Aim::Instructions(400_000)],
+        aims: &[Aim::Instructions(400_000), Aim::OfRow(SMALL_BOOT, 3.0)],
         ..beside("boot-to-main", "first instruction to main", "boot-to-init")
     },
+    plain(SMALL_BOOT, "the same in 32 MiB"),
     plain("loop-of-2001", "a loop of 2001 instructions"),
     beside("hypercall", "the shortest hypercall", "system-call"),
     plain("event-send-refused", "event to no port"),
@@ -83,7 +86,7 @@ pub const ALL: &[Known] = &[
         ..beside("heap-alloc-free-64", "64 bytes of heap, taken and freed", "malloc-free-64")
     },
     beside("heap-alloc-free-4096", "4 KiB of heap, taken and freed", "malloc-free-4096"),
-    plain("page-map", "a page, mapped"),
+    beside("page-map", "a page, mapped", "map-shared-page"),
     beside("page-map-unmap", "a page, mapped and unmapped", "map-touch-unmap"),
     plain("direct-map-2-mib", "first use of 2 MiB"),
     plain("clock-read", "what time it is"),
@@ -94,13 +97,15 @@ pub const ALL: &[Known] = &[
         aims: &[Aim::Instructions(250), Aim::OfLinux(0.2)],
         ..beside("thread-switch", "a thread yields to another", "futex-hand-over")
     },
-    plain("thread-switch-preemptive", "a thread's slice ends"),
+    beside("thread-switch-preemptive", "a thread's slice ends", "preemptive-switch"),
     beside("thread-hand-over", "a turn by semaphore", "pipe-hand-over"),
-    plain("mutex-lock-unlock", "a free mutex, locked and unlocked"),
+    beside("mutex-lock-unlock", "a free mutex, locked and unlocked", "pthread-lock-unlock"),
     beside("mutex-hand-over", "a mutex to a thread that waits", "futex-hand-over"),
     beside("thread-spawn-join", "a thread, begun and joined", "thread-spawn-join"),
     Known { aims: &[Aim::Instructions(150)], ..plain("task-wake", "a task woken to its being polled") },
-    Known { across: true, ..plain("ipi-wake", "a thread on another vCPU, woken") },
+    Known { vcpus: 2, ..beside("ipi-wake", "a thread on another vCPU, woken", "futex-wake-across") },
+    Known { vcpus: 4, ..plain("work-alone", "a piece of work") },
+    Known { vcpus: 4, aims: &[Aim::OfRow("work-alone", 0.286)], ..plain("work-of-4", "one of 4, on a vCPU each") },
     plain("grant-end", "a page granted, and the grant ended"),
     plain("grant-map-unmap", "a granted page, mapped and unmapped"),
     plain("grant-copy-4096", "4 KiB of a granted page, copied"),
@@ -122,6 +127,15 @@ pub const ALL: &[Known] = &[
     requests("http-request-of-64", "a page by HTTP, one of 64 at a time"),
     beside("xl-create", "what xl takes to make the guest", "xl-create"),
 ];
+
+/// What a boot takes with little memory, where it is measured with much.
+pub const SMALL_BOOT: &str = "boot-to-main-in-32-mib";
+
+/// Those for which so many vCPUs are needed, joined by commas.
+pub fn across(vcpus: u32) -> String {
+    let names: Vec<&str> = ALL.iter().filter(|known| known.vcpus == vcpus).map(|known| known.name).collect();
+    names.join(",")
+}
 
 /// What is known of `name`.
 pub fn find(name: &str) -> Option<&'static Known> {

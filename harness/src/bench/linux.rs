@@ -1,7 +1,7 @@
 //! The Linux guest of the test host, doing what compares.
 //!
 //! What it does that beyond its own initramfs is a second archive behind that. Invariant: it runs on the machine on which
-//! the stage was measured, with as many vCPUs and the same devices. It needs more memory to boot at all.
+//! the stage was measured, with as many vCPUs, the same devices, and as much memory, or what it needs to boot at all.
 
 use super::figures::{self, Figure};
 use super::{ADDRESS, DISK, DISK_MIB, PATIENCE, Setting, start};
@@ -17,13 +17,13 @@ use std::path::PathBuf;
 const PLACE: &str = "usr/bin/linux-bench";
 const KERNEL: &str = "/images/linux";
 const RAMDISK: &str = "/images/linux.initramfs";
-/// What Debian's kernel with its initramfs needs.
+/// What Debian's kernel with its initramfs needs, at least.
 const MEMORY_MIB: u32 = 192;
 /// Its last line.
 const DONE: &[u8] = b"bench done\r\n";
 
-/// What Linux measured in so many boots.
-pub fn figures(setting: &Setting<'_>, program: &[u8], boots: u32) -> Result<Vec<Figure>> {
+/// What Linux measured in so many boots with so many vCPUs.
+pub fn figures(setting: &Setting<'_>, program: &[u8], boots: u32, vcpus: u32) -> Result<Vec<Figure>> {
     let Setting { app, host, machine, .. } = setting;
     let mut more = Initramfs::default();
     more.program(PLACE, program);
@@ -31,7 +31,8 @@ pub fn figures(setting: &Setting<'_>, program: &[u8], boots: u32) -> Result<Vec<
     let step = app.ui.count("booting Linux", u64::from(boots));
     let mut all = Vec::new();
     for boot in 0..boots {
-        let mut options = options(&format!("run=/{PLACE}"));
+        let mut options = options(setting, &format!("run=/{PLACE}"));
+        options.vcpus = vcpus;
         options.disks.push(empty_disk(machine, DISK, DISK_MIB)?);
         let mut domain = start(machine, options)?;
         // A shell follows, which waits for somebody to type.
@@ -59,8 +60,9 @@ pub fn put(host: &HostImage, machine: &Machine, more: &[Vec<u8>]) -> Result<()> 
 }
 
 /// The guest, whose init does what these words say.
-pub fn options(words: &str) -> CreateOptions {
+pub fn options(setting: &Setting<'_>, words: &str) -> CreateOptions {
     let line = format!("console=hvc0 quiet loglevel=4 mitigations=off address={ADDRESS}/24 {words}");
-    let shape = GuestShape { memory: MEMORY_MIB, interfaces: 1, ..GuestShape::default() };
+    let memory = setting.memory().max(MEMORY_MIB);
+    let shape = GuestShape { memory, interfaces: 1, ..GuestShape::default() };
     CreateOptions { ramdisk: Some(RAMDISK.into()), ..shape.options(fresh_name("linux"), KERNEL, &line) }
 }

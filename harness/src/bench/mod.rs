@@ -36,8 +36,13 @@ const DISK_MIB: u32 = 4;
 const ADDRESS: &str = "10.0.2.15";
 /// Seconds on an ordinary machine from a guest's start to the end of its measurements.
 const PATIENCE: f64 = 60.0;
-/// vCPUs for what takes several: as many as the test host has processors.
+/// vCPUs for what takes two: as many as the test host has processors.
 const ACROSS: u32 = 2;
+/// vCPUs for what takes many, and how many processors a test host needs for that: one more, for dom0.
+const MANY: u32 = 4;
+const MANY_PROCESSORS: u32 = MANY + 1;
+/// MiB of memory with which a boot is held to its limit.
+const SMALL: u64 = 32;
 /// Linux takes long to boot, and what is counted hardly varies from one boot to the next.
 const LINUX_BOOTS: u32 = 3;
 /// Seconds of dom0's for it to finish what making a guest has left it to do.
@@ -96,26 +101,71 @@ pub fn measure(app: &App, arguments: &cli::Bench) -> Result<Report> {
     let mut linux = Vec::new();
     if let (Some(program), false) = (&program, arguments.alone) {
         let boots = if arguments.counted { 1 } else { arguments.runs.min(LINUX_BOOTS) };
-        linux.extend(linux::figures(&setting, program, boots)?);
+        linux.extend(linux::figures(&setting, program, boots, 1)?);
+        if stage.lab.guest.vcpus > 1 {
+            linux.extend(linux::figures(&setting, program, boots, ACROSS)?);
+        }
         if serves {
             linux.extend(service::linux(&setting, boots)?);
         }
     }
     let (tick, mhz) = (setting.tick(), setting.mhz);
+    let accelerator = format!("{:?}", machine.accelerator()).to_lowercase();
+    drop(machine);
+    let mut notes = Vec::new();
+    if stage.lab.guest.vcpus > 1 && !arguments.counted {
+        match many(app, &host, stage, &guest, arguments)? {
+            Ok(figures) => ours.extend(figures),
+            Err(note) => notes.push(note),
+        }
+    }
     Ok(Report {
         schema: 1,
         stage: stage.package.clone(),
         mode: if arguments.mine { "mine" } else { "reference" }.into(),
         commit: app.commit(),
         toolchain: app.toolchain(),
-        accelerator: format!("{:?}", machine.accelerator()).to_lowercase(),
+        accelerator,
         mhz,
         memory_mib: arguments.memory,
         boots: arguments.runs,
         image_bytes: guest.sizes.total() as u64,
         rows: report::rows(tick, &ours, &linux),
         linux: report::rows(tick, &linux, &[]),
+        notes,
     })
+}
+
+/// What many vCPUs do at the same time, on a test host with a processor for each; or why not.
+fn many(
+    app: &App,
+    host: &HostImage,
+    stage: &Stage,
+    guest: &Guest,
+    arguments: &cli::Bench,
+) -> Result<std::result::Result<Vec<Figure>, String>> {
+    let there = std::thread::available_parallelism().map_or(1, |count| count.get());
+    if there < MANY_PROCESSORS as usize {
+        return Ok(Err(format!(
+            "work-of-4 is not measured: {MANY} threads on as many vCPUs take {MANY_PROCESSORS} processors, and this \
+             machine has {there}"
+        )));
+    }
+    let options = machine::Options {
+        large: arguments.memory > SMALL_HOST_MIB,
+        processors: MANY_PROCESSORS,
+        scale: app.scale(None),
+        ..machine::Options::default()
+    };
+    let machine = app.machine(host, &options)?;
+    let setting = Setting { app, host, machine: &machine, arguments, mhz: megahertz(&machine)? };
+    put(&setting, guest)?;
+    boots(&setting, stage, MANY, arguments.memory, &format!(" only={}", known::across(MANY))).map(Ok)
+}
+
+/// Puts the stage's image into dom0.
+fn put(setting: &Setting<'_>, guest: &Guest) -> Result<()> {
+    setting.machine.agent().put(KERNEL, &std::fs::read(&guest.image).on("read", &guest.image)?)
 }
 
 /// What all of it works with.
@@ -133,7 +183,7 @@ impl Setting<'_> {
         if self.arguments.counted { Tick::Instruction } else { Tick::OfMegahertz(self.mhz) }
     }
 
-    /// The guest's, in MiB. The command line allows no more than the test host has.
+    /// The guest's memory, in MiB.
     fn memory(&self) -> u32 {
         u32::try_from(self.arguments.memory).unwrap_or(u32::MAX)
     }
@@ -141,13 +191,16 @@ impl Setting<'_> {
 
 /// The stage's own figures.
 fn stage_figures(setting: &Setting<'_>, stage: &Stage, guest: &Guest) -> Result<Vec<Figure>> {
-    let image = std::fs::read(&guest.image).on("read", &guest.image)?;
-    setting.machine.agent().put(KERNEL, &image)?;
-    let mut figures = boots(setting, stage, 1, "")?;
+    let memory = setting.arguments.memory;
+    put(setting, guest)?;
+    let mut figures = boots(setting, stage, 1, memory, "")?;
+    if memory > SMALL {
+        let small = boots(setting, stage, 1, SMALL, " only=boot-to-main")?;
+        figures.extend(small.into_iter().map(|figure| Figure { name: known::SMALL_BOOT.into(), ..figure }));
+    }
     if stage.lab.guest.vcpus > 1 {
         // What takes a second vCPU; all else is measured where nobody else takes part.
-        let names: Vec<&str> = known::ALL.iter().filter(|known| known.across).map(|known| known.name).collect();
-        figures.extend(boots(setting, stage, ACROSS, &format!(" only={}", names.join(",")))?);
+        figures.extend(boots(setting, stage, ACROSS, memory, &format!(" only={}", known::across(ACROSS)))?);
     }
     if setting.arguments.counted {
         counts_instructions(&figures)?;
@@ -166,14 +219,16 @@ fn shape(app: &App, stage: &Stage) -> GuestShape {
 }
 
 /// The figures of a guest with so many vCPUs, of as many boots as were asked for.
-fn boots(setting: &Setting<'_>, stage: &Stage, vcpus: u32, more: &str) -> Result<Vec<Figure>> {
+fn boots(setting: &Setting<'_>, stage: &Stage, vcpus: u32, memory: u64, more: &str) -> Result<Vec<Figure>> {
     let Setting { app, machine, arguments, .. } = setting;
     let whose = if arguments.mine { "" } else { " --solution" };
     let again = format!("cargo harness run {}{whose} --cmdline app=bench", stage.name);
     let step = app.ui.count(&format!("booting with {vcpus} vCPU"), u64::from(arguments.runs));
     let mut boots = Vec::new();
     for boot in 0..arguments.runs {
-        let shape = GuestShape { vcpus, memory: setting.memory(), ..shape(app, stage) };
+        // The command line allows no more than the test host has.
+        let memory = u32::try_from(memory).unwrap_or(u32::MAX);
+        let shape = GuestShape { vcpus, memory, ..shape(app, stage) };
         let network = if shape.interfaces > 0 { format!(" ip={ADDRESS}/24") } else { String::new() };
         let line = format!("app=bench{network}{more}");
         let mut options = shape.options(fresh_name("bench"), KERNEL, &line);

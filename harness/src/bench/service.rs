@@ -52,7 +52,7 @@ pub fn linux(setting: &Setting<'_>, boots: u32) -> Result<Vec<Figure>> {
         files.file(place, text.as_bytes());
     }
     linux::put(host, machine, &[read(host.linux_guest_server())?, files.archive()?])?;
-    figures(setting, "Linux with nginx", boots, || linux::options(&format!("run={NGINX}")))
+    figures(setting, "Linux with nginx", boots, || linux::options(setting, &format!("run={NGINX}")))
 }
 
 fn figures(setting: &Setting<'_>, what: &str, boots: u32, options: impl Fn() -> CreateOptions) -> Result<Vec<Figure>> {

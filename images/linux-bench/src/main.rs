@@ -1,6 +1,6 @@
 //! What `harness bench` puts beside the kernel's own figures: a Linux guest's, and what dom0 sees of either guest.
 //!
-//! - `linux-bench` runs in the test host's Linux PV guest before its shell, on one vCPU, and does what compares;
+//! - `linux-bench` runs in the test host's Linux PV guest before its shell, and does what compares;
 //! - `linux-bench peer` is the other end of either guest's connections, in dom0;
 //! - `linux-bench outside DOMAIN ADDRESS MAC` has a guest that is paused begin, and measures in dom0 how it serves.
 //!
@@ -36,10 +36,13 @@ const ALL: &[(&str, Measure)] = &[
     ("system-call", local::system_call),
     ("malloc-free-64", || local::malloc_free(64)),
     ("malloc-free-4096", || local::malloc_free(4096)),
+    ("map-shared-page", local::map_shared_page),
     ("map-touch-unmap", local::map_touch_unmap),
     ("signal-to-handler", local::signal_to_handler),
     ("sleep-lateness", local::sleep_lateness),
     ("futex-hand-over", hand_over::futex),
+    ("preemptive-switch", hand_over::preemption),
+    ("pthread-lock-unlock", local::lock_unlock),
     ("pipe-hand-over", hand_over::pipe),
     ("thread-spawn-join", hand_over::spawn_join),
     ("xenstore-read", xenstore::read),
@@ -52,6 +55,9 @@ const ALL: &[(&str, Measure)] = &[
     ("disk-read-mib", disk::read_piece),
     ("disk-write-mib", disk::write_piece),
 ];
+
+/// What takes a second vCPU.
+const ACROSS: &[(&str, Measure)] = &[("futex-wake-across", hand_over::across)];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -74,11 +80,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// What a guest measures of itself.
+/// What a guest measures of itself: with several vCPUs only what takes them.
 fn in_guest() {
     std::thread::sleep(REST);
     let overhead = repeat(|| ()).into_iter().min().unwrap_or(0);
-    let figures: Vec<_> = ALL.iter().map(|(name, measure)| (*name, measure())).collect();
+    let alone = std::thread::available_parallelism().is_ok_and(|vcpus| vcpus.get() == 1);
+    let all = if alone { ALL } else { ACROSS };
+    let figures: Vec<_> = all.iter().map(|(name, measure)| (*name, measure())).collect();
     report(overhead, figures);
 }
 
