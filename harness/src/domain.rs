@@ -4,7 +4,7 @@
 //! Invariant: a domain is gone when its [`Domain`] is dropped, and every wait for one has a deadline.
 
 use crate::error::{Error, Kind, Result};
-use crate::machine::{Action, CreateOptions, Deadline, Event, Machine, Reason};
+use crate::machine::{Action, CreateOptions, Deadline, Disk, Event, Machine, Reason};
 use crate::tail;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -15,6 +15,12 @@ static MADE: AtomicU32 = AtomicU32::new(0);
 /// A name that no domain has had.
 pub fn fresh_name(what: &str) -> String {
     format!("{what}-{}", MADE.fetch_add(1, Ordering::Relaxed))
+}
+
+/// The first disk of a guest that is about to be made: so many MiB of zeros, in this file of dom0's.
+pub fn empty_disk(machine: &Machine, path: &str, mib: u32) -> Result<Disk> {
+    machine.agent().put_from(path, std::io::repeat(0), u64::from(mib) << 20)?;
+    Ok(Disk { path: path.into(), vdev: "xvda".into(), writable: true })
 }
 
 /// A domain under way.

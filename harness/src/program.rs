@@ -73,11 +73,7 @@ impl<'a> Program<'a> {
     pub fn guest(&self, app: &App, whose: &cli::Whose) -> Result<Guest> {
         match self {
             Self::Stage(stage) => Ok(app.guest(stage, Work::chosen(app, stage, whose)?.features(stage))?),
-            Self::Application(application) => {
-                let mut request = application.request(&app.course.root, on_references(app, whose)?);
-                request.color = app.style.decorated;
-                Ok(guest::make(&request, &app.ui)?)
-            }
+            Self::Application(application) => application.guest(app, on_references(app, whose)?),
         }
     }
 }
@@ -135,6 +131,25 @@ impl Application {
                 .next("add it, as images/http/Cargo.toml does, with `path` to stages/stardust")
         })?;
         Ok(Self { package, manifest, is_ours: false })
+    }
+
+    /// The one of the checkout that has this name.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn named(root: &Path, name: &str) -> Result<Self> {
+        let found = Self::all(root)?.into_iter().find(|application| application.package == name);
+        found.ok_or_else(|| Error::fault(format!("images/ has no application {name}")))
+    }
+
+    /// Builds it, on the references or on the checkout's own exercises, verifies it, and writes it as Xen boots it.
+    ///
+    /// # Errors
+    /// Where it doesn't compile.
+    pub fn guest(&self, app: &App, on_references: bool) -> Result<Guest> {
+        let mut request = self.request(&app.course.root, on_references);
+        request.color = app.style.decorated;
+        Ok(guest::make(&request, &app.ui)?)
     }
 
     fn request(&self, root: &Path, on_references: bool) -> Request {

@@ -11,13 +11,16 @@ pub mod known;
 mod linux;
 pub mod plot;
 pub mod report;
+mod service;
+mod tool;
 
 use crate::app::App;
 use crate::cli;
-use crate::course::Stage;
-use crate::domain::{Domain, fresh_name};
+use crate::course::{GuestShape, Stage};
+use crate::domain::{Domain, empty_disk, fresh_name};
 use crate::error::{Context, Error, Result};
 use crate::guest::Guest;
+use crate::host::HostImage;
 use crate::machine::{self, CreateOptions, Machine, SMALL_HOST_MIB};
 use crate::ui::say;
 use crate::work::Work;
@@ -26,10 +29,20 @@ use report::{Report, Tick};
 
 /// Where images are put in dom0.
 const KERNEL: &str = "/images/bench";
+/// The image of the disk that is measured, and its size.
+const DISK: &str = "/images/bench-disk";
+const DISK_MIB: u32 = 4;
+/// What the guest is called on dom0's bridge.
+const ADDRESS: &str = "10.0.2.15";
 /// Seconds on an ordinary machine from a guest's start to the end of its measurements.
 const PATIENCE: f64 = 60.0;
-/// vCPUs for what takes several: as many as the test host has processors.
+/// vCPUs for what takes two: as many as the test host has processors.
 const ACROSS: u32 = 2;
+/// vCPUs for what takes many, and how many processors a test host needs for that: one more, for dom0.
+const MANY: u32 = 4;
+const MANY_PROCESSORS: u32 = MANY + 1;
+/// MiB of memory with which a boot is held to its limit.
+const SMALL: u64 = 32;
 /// Linux takes long to boot, and what is counted hardly varies from one boot to the next.
 const LINUX_BOOTS: u32 = 3;
 /// Seconds of dom0's for it to finish what making a guest has left it to do.
@@ -73,66 +86,155 @@ pub fn measure(app: &App, arguments: &cli::Bench) -> Result<Report> {
     let options = machine::Options { large, counted: arguments.counted, scale, ..machine::Options::default() };
     let machine = app.machine(&host, &options)?;
 
-    let ours = stage_figures(app, stage, &guest, &machine, arguments)?;
-    let linux = match arguments.alone {
-        true => Vec::new(),
-        false if arguments.counted => linux::figures(app, &host, &machine, 1)?,
-        false => linux::figures(app, &host, &machine, arguments.runs.min(LINUX_BOOTS))?,
-    };
-    let mhz = megahertz(&machine)?;
-    let tick = if arguments.counted { Tick::Instruction } else { Tick::OfMegahertz(mhz) };
+    let setting = Setting { app, host: &host, machine: &machine, arguments, mhz: megahertz(&machine)? };
+    let has_network = shape(app, stage).interfaces > 0;
+    // Applications stand on all stages.
+    let serves = has_network && app.course.stages.last().is_some_and(|last| last.number == stage.number);
+    let program = if has_network || !arguments.alone { Some(tool::build(app)?) } else { None };
+    if let Some(program) = &program {
+        tool::start(&machine, program)?;
+    }
+    let mut ours = stage_figures(&setting, stage, &guest)?;
+    if serves {
+        ours.extend(service::ours(&setting)?);
+    }
+    let mut linux = Vec::new();
+    if let (Some(program), false) = (&program, arguments.alone) {
+        let boots = if arguments.counted { 1 } else { arguments.runs.min(LINUX_BOOTS) };
+        linux.extend(linux::figures(&setting, program, boots, 1)?);
+        if stage.lab.guest.vcpus > 1 {
+            linux.extend(linux::figures(&setting, program, boots, ACROSS)?);
+        }
+        if serves {
+            linux.extend(service::linux(&setting, boots)?);
+        }
+    }
+    let (tick, mhz) = (setting.tick(), setting.mhz);
+    let accelerator = format!("{:?}", machine.accelerator()).to_lowercase();
+    drop(machine);
+    let mut notes = Vec::new();
+    if stage.lab.guest.vcpus > 1 && !arguments.counted {
+        match many(app, &host, stage, &guest, arguments)? {
+            Ok(figures) => ours.extend(figures),
+            Err(note) => notes.push(note),
+        }
+    }
     Ok(Report {
         schema: 1,
         stage: stage.package.clone(),
         mode: if arguments.mine { "mine" } else { "reference" }.into(),
         commit: app.commit(),
         toolchain: app.toolchain(),
-        accelerator: format!("{:?}", machine.accelerator()).to_lowercase(),
+        accelerator,
         mhz,
         memory_mib: arguments.memory,
         boots: arguments.runs,
         image_bytes: guest.sizes.total() as u64,
         rows: report::rows(tick, &ours, &linux),
         linux: report::rows(tick, &linux, &[]),
+        notes,
     })
 }
 
-/// The stage's own figures.
-fn stage_figures(
+/// What many vCPUs do at the same time, on a test host with a processor for each; or why not.
+fn many(
     app: &App,
+    host: &HostImage,
     stage: &Stage,
     guest: &Guest,
-    machine: &Machine,
     arguments: &cli::Bench,
-) -> Result<Vec<Figure>> {
-    let image = std::fs::read(&guest.image).on("read", &guest.image)?;
-    machine.agent().put(KERNEL, &image)?;
-    let mut figures = boots(app, stage, machine, arguments, 1)?;
+) -> Result<std::result::Result<Vec<Figure>, String>> {
+    let there = std::thread::available_parallelism().map_or(1, |count| count.get());
+    if there < MANY_PROCESSORS as usize {
+        return Ok(Err(format!(
+            "work-of-4 is not measured: {MANY} threads on as many vCPUs take {MANY_PROCESSORS} processors, and this \
+             machine has {there}"
+        )));
+    }
+    let options = machine::Options {
+        large: arguments.memory > SMALL_HOST_MIB,
+        processors: MANY_PROCESSORS,
+        scale: app.scale(None),
+        ..machine::Options::default()
+    };
+    let machine = app.machine(host, &options)?;
+    let setting = Setting { app, host, machine: &machine, arguments, mhz: megahertz(&machine)? };
+    put(&setting, guest)?;
+    boots(&setting, stage, MANY, arguments.memory, &format!(" only={}", known::across(MANY))).map(Ok)
+}
+
+/// Puts the stage's image into dom0.
+fn put(setting: &Setting<'_>, guest: &Guest) -> Result<()> {
+    setting.machine.agent().put(KERNEL, &std::fs::read(&guest.image).on("read", &guest.image)?)
+}
+
+/// What all of it works with.
+struct Setting<'a> {
+    app: &'a App,
+    host: &'a HostImage,
+    machine: &'a Machine,
+    arguments: &'a cli::Bench,
+    /// The rate of the time stamp counter.
+    mhz: f64,
+}
+
+impl Setting<'_> {
+    fn tick(&self) -> Tick {
+        if self.arguments.counted { Tick::Instruction } else { Tick::OfMegahertz(self.mhz) }
+    }
+
+    /// The guest's memory, in MiB.
+    fn memory(&self) -> u32 {
+        u32::try_from(self.arguments.memory).unwrap_or(u32::MAX)
+    }
+}
+
+/// The stage's own figures.
+fn stage_figures(setting: &Setting<'_>, stage: &Stage, guest: &Guest) -> Result<Vec<Figure>> {
+    let memory = setting.arguments.memory;
+    put(setting, guest)?;
+    let mut figures = boots(setting, stage, 1, memory, "")?;
+    if memory > SMALL {
+        let small = boots(setting, stage, 1, SMALL, " only=boot-to-main")?;
+        figures.extend(small.into_iter().map(|figure| Figure { name: known::SMALL_BOOT.into(), ..figure }));
+    }
     if stage.lab.guest.vcpus > 1 {
         // What takes a second vCPU; all else is measured where nobody else takes part.
-        let across = boots(app, stage, machine, arguments, ACROSS)?;
-        let known = |figure: &Figure| figures.iter().any(|known| known.name == figure.name);
-        let more: Vec<Figure> = across.into_iter().filter(|figure| !known(figure)).collect();
-        figures.extend(more);
+        figures.extend(boots(setting, stage, ACROSS, memory, &format!(" only={}", known::across(ACROSS)))?);
     }
-    if arguments.counted {
+    if setting.arguments.counted {
         counts_instructions(&figures)?;
     }
     Ok(figures)
 }
 
+/// What a stage's guest gets that all stages up to it need.
+fn shape(app: &App, stage: &Stage) -> GuestShape {
+    let mut shape = stage.lab.guest.clone();
+    for below in app.course.below(stage).map(|below| &below.lab.guest) {
+        shape.disk = shape.disk.or(below.disk);
+        shape.interfaces = shape.interfaces.max(below.interfaces);
+    }
+    GuestShape { disk: shape.disk.map(|_| DISK_MIB), interfaces: shape.interfaces.min(1), maxmem: None, ..shape }
+}
+
 /// The figures of a guest with so many vCPUs, of as many boots as were asked for.
-fn boots(app: &App, stage: &Stage, machine: &Machine, arguments: &cli::Bench, vcpus: u32) -> Result<Vec<Figure>> {
+fn boots(setting: &Setting<'_>, stage: &Stage, vcpus: u32, memory: u64, more: &str) -> Result<Vec<Figure>> {
+    let Setting { app, machine, arguments, .. } = setting;
     let whose = if arguments.mine { "" } else { " --solution" };
     let again = format!("cargo harness run {}{whose} --cmdline app=bench", stage.name);
     let step = app.ui.count(&format!("booting with {vcpus} vCPU"), u64::from(arguments.runs));
     let mut boots = Vec::new();
     for boot in 0..arguments.runs {
-        let mut options = stage.lab.guest.options(fresh_name("bench"), KERNEL, "app=bench");
-        options.vcpus = vcpus;
         // The command line allows no more than the test host has.
-        options.memory_mib = u32::try_from(arguments.memory).unwrap_or(u32::MAX);
-        options.maxmem_mib = None;
+        let memory = u32::try_from(memory).unwrap_or(u32::MAX);
+        let shape = GuestShape { vcpus, memory, ..shape(app, stage) };
+        let network = if shape.interfaces > 0 { format!(" ip={ADDRESS}/24") } else { String::new() };
+        let line = format!("app=bench{network}{more}");
+        let mut options = shape.options(fresh_name("bench"), KERNEL, &line);
+        if let Some(mib) = shape.disk {
+            options.disks.push(empty_disk(machine, DISK, mib)?);
+        }
         let mut domain = start(machine, options)?;
         domain.power_off(machine.within(PATIENCE)).map_err(|error| error.next(&again))?;
         let figures = figures::parse(&domain.text());

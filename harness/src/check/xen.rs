@@ -4,8 +4,9 @@ use super::expect::Facts;
 use super::outside::{DISK, Outside};
 use super::session::{Guest, Happened};
 use crate::course::GuestShape;
+use crate::domain::empty_disk;
 use crate::error::Result;
-use crate::machine::{Disk, Event, Machine};
+use crate::machine::{Event, Machine};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -66,8 +67,7 @@ impl Guest for XenGuest<'_> {
         self.name = format!("stage-{}", BOOTS.fetch_add(1, Ordering::Relaxed));
         let mut options = self.shape.options(self.name.clone(), KERNEL, command_line);
         if let Some(mib) = self.shape.disk {
-            self.machine.agent().put_from(DISK, std::io::repeat(0), u64::from(mib) << 20)?;
-            options.disks.push(Disk { path: DISK.into(), vdev: "xvda".into(), writable: true });
+            options.disks.push(empty_disk(self.machine, DISK, mib)?);
         }
         let domain = self.machine.agent().create(&options)?;
         self.first.get_or_insert(domain.domid);

@@ -1,6 +1,6 @@
 //! Puts the image together: packages' files, scripts and the agent become what QEMU and xl boot.
 //!
-//! Invariant: all five files come from the packages, from `images/dom0` and from the compiled agent, and from
+//! Invariant: all six files come from the packages, from `images/dom0` and from the compiled agent, and from
 //! nothing else on the machine.
 
 use super::deb::Tree;
@@ -25,8 +25,10 @@ pub const INITRAMFS: &str = "initramfs";
 pub const GUEST_KERNEL: &str = "linux-guest/vmlinuz";
 /// The Linux PV guest's initramfs.
 pub const GUEST_INITRAMFS: &str = "linux-guest/initramfs";
+/// An archive behind that one: what a guest needs to serve pages.
+pub const GUEST_SERVER: &str = "linux-guest/server";
 /// All files of an image but the manifest.
-pub const FILES: [&str; 5] = [XEN, KERNEL, INITRAMFS, GUEST_KERNEL, GUEST_INITRAMFS];
+pub const FILES: [&str; 6] = [XEN, KERNEL, INITRAMFS, GUEST_KERNEL, GUEST_INITRAMFS, GUEST_SERVER];
 
 /// Where the agent is in dom0.
 const AGENT: &str = "usr/sbin/agent";
@@ -43,6 +45,7 @@ pub fn write(repo: &Path, recipe: &Recipe, set: &Set, agent: &[u8], dir: &Path, 
     let guest = dir.join("linux-guest");
     fs::create_dir(&guest).on("make", &guest)?;
     put(dir, GUEST_INITRAMFS, &content.linux_guest()?)?;
+    put(dir, GUEST_SERVER, &content.linux_server()?)?;
     let kernel = tree.require(&set.names.expand(&recipe.boot.kernel))?;
     put(dir, KERNEL, kernel)?;
     put(dir, GUEST_KERNEL, kernel)
@@ -66,6 +69,7 @@ fn unpack(recipe: &Recipe, set: &Set) -> Result<Tree> {
         .into_iter()
         .chain(&recipe.dom0.programs)
         .chain(&recipe.linux_guest.programs)
+        .chain(&recipe.linux_server.programs)
         .map(|path| set.names.expand(path))
         .collect();
     let kernel_modules = format!("usr/lib/modules/{}/", set.names.kernel);
@@ -110,6 +114,12 @@ impl Content<'_> {
         image.archive()
     }
 
+    fn linux_server(&self) -> Result<Vec<u8>> {
+        let mut image = Initramfs::default();
+        self.programs(&mut image, &self.recipe.linux_server.programs, &[], None)?;
+        image.archive()
+    }
+
     /// What dom0 and the guest have in common: folders, programs with their libraries, modules, scripts.
     fn system(&self, image: &mut Initramfs, system: &System, agent: Option<&[u8]>) -> Result<()> {
         for folder in ["dev", "proc", "sys", "tmp", "run"] {
@@ -119,8 +129,27 @@ impl Content<'_> {
             image.folder(&format!("usr/{name}"));
             image.link(name, &format!("usr/{name}"));
         }
+        image.link("usr/bin/sh", "busybox");
+        self.programs(image, &system.programs, &system.libraries, agent)?;
+        self.modules(image, &system.modules)?;
+        for (name, place) in &system.scripts {
+            let path = recipe::folder(self.repo).join(name);
+            let data = fs::read(&path).on("read", &path)?;
+            if data.starts_with(b"#!") { image.program(place, &data) } else { image.file(place, &data) }
+        }
+        Ok(())
+    }
+
+    /// Programs, with links where each is found, and their libraries.
+    fn programs(
+        &self,
+        image: &mut Initramfs,
+        patterns: &[String],
+        libraries: &[String],
+        agent: Option<&[u8]>,
+    ) -> Result<()> {
         let mut programs = Vec::new();
-        for pattern in &system.programs {
+        for pattern in patterns {
             let path = self.set.names.expand(pattern);
             let data = self.tree.require(&path)?;
             image.program(&path, data);
@@ -131,17 +160,10 @@ impl Content<'_> {
             }
             programs.push((path, data));
         }
-        image.link("usr/bin/sh", "busybox");
         let elf = programs.iter().map(|(path, data)| (path.as_str(), *data));
-        let needed = libraries::closure(self.tree, elf.chain(agent.map(|data| (AGENT, data))), &system.libraries)?;
+        let needed = libraries::closure(self.tree, elf.chain(agent.map(|data| (AGENT, data))), libraries)?;
         for (path, data) in needed {
             image.program(&path, data);
-        }
-        self.modules(image, &system.modules)?;
-        for (name, place) in &system.scripts {
-            let path = recipe::folder(self.repo).join(name);
-            let data = fs::read(&path).on("read", &path)?;
-            if data.starts_with(b"#!") { image.program(place, &data) } else { image.file(place, &data) }
         }
         Ok(())
     }

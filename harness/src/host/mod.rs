@@ -1,7 +1,7 @@
 //! The Xen test host's image: built from Debian's packages, cached, carried between machines.
 //!
-//! An image is a folder of five files and a manifest: Xen, dom0's kernel and initramfs (with the toolstack and our
-//! agent), and a Linux PV guest's kernel and initramfs. `images/dom0` says what is in it.
+//! An image is a folder of six files and a manifest: Xen, dom0's kernel and initramfs (with the toolstack and our
+//! agent), and a Linux PV guest's kernel and initramfs, and a server for it. `images/dom0` says what is in it.
 //!
 //! Invariant: [`ensure`] returns only images whose files have just been verified, made from what the repository
 //! says now.
@@ -84,6 +84,11 @@ impl HostImage {
     /// The Linux PV guest's initramfs.
     pub fn linux_guest_initramfs(&self) -> PathBuf {
         self.dir.join(content::GUEST_INITRAMFS)
+    }
+
+    /// What goes behind that where the guest is to serve pages: nginx.
+    pub fn linux_guest_server(&self) -> PathBuf {
+        self.dir.join(content::GUEST_SERVER)
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Recipe {
     pub dom0: System,
     /// The Linux PV guest's initramfs.
     pub linux_guest: System,
+    /// What goes behind it where the guest is to serve pages.
+    pub linux_server: Server,
 }
 
 /// The packages that files are taken from; their libraries' packages come by dependence.
@@ -65,6 +67,14 @@ pub struct System {
     pub modules: Vec<String>,
     /// Files of this folder, and where each is put.
     pub scripts: BTreeMap<String, String>,
+}
+
+/// Programs for the Linux guest that are only sometimes needed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// From the packages.
+    pub programs: Vec<String>,
 }
 
 /// The versions that a release's packages carry in their names.

@@ -46,10 +46,11 @@ pub fn machine(options: &Options, accelerator: Accelerator) -> Vec<String> {
         Accelerator::Kvm => ("kvm", "host"),
     };
     let modules = format!("vmlinuz {DOM0},initramfs");
+    let processors = options.processors.to_string();
     let words = [
         ["-accel", accelerator],
         ["-cpu", cpu],
-        ["-smp", "2"],
+        ["-smp", &processors],
         ["-m", memory],
         ["-kernel", "xen"],
         ["-append", XEN],

@@ -47,6 +47,8 @@ pub const LARGE_HOST_MIB: u64 = 8800;
 pub struct Options {
     /// 10 GiB instead of 2.
     pub large: bool,
+    /// How many it has, one of which is dom0's.
+    pub processors: u32,
     /// QEMU counts instructions, and time is that count: one a nanosecond.
     pub counted: bool,
     /// TCP ports of this machine that lead into the guest.
@@ -61,7 +63,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { large: false, counted: false, forwards: Vec::new(), online: false, gdb: None, scale: 1. }
+        Self { large: false, processors: 2, counted: false, forwards: Vec::new(), online: false, gdb: None, scale: 1. }
     }
 }
 

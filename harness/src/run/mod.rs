@@ -34,11 +34,11 @@ pub fn command(app: &App, arguments: &cli::Run) -> Result<u8> {
     let gdb = arguments.gdb.then(free_port).transpose()?;
     let options = machine::Options {
         large: memory > SMALL_HOST_MIB,
-        counted: false,
         forwards: arguments.forward.iter().map(|&(host, guest)| machine::Forward { host, guest }).collect(),
         online: true,
         gdb,
         scale: app.scale(None),
+        ..machine::Options::default()
     };
     let machine = app.machine(&host, &options)?;
     let image = std::fs::read(&guest.image).on("read", &guest.image)?;

@@ -1,14 +1,23 @@
 //! What one thread asks of Linux: a system call, memory, a mapping, a signal, a sleep.
 
 use super::{SAMPLES, repeat, ticks, ticks_in};
+use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
+use rustix::mm::{MapFlags, ProtFlags, mmap as map};
 use std::alloc::{Layout, alloc, dealloc};
+use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_void};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+/// `pthread_mutex_t`, which is all zeros to begin with.
+#[repr(C, align(8))]
+struct Mutex(UnsafeCell<[u8; 40]>);
+
 unsafe extern "C" {
     safe fn getppid() -> c_int;
+    safe fn pthread_mutex_lock(mutex: &Mutex) -> c_int;
+    safe fn pthread_mutex_unlock(mutex: &Mutex) -> c_int;
     fn mmap(address: *mut c_void, length: usize, access: c_int, flags: c_int, file: c_int, offset: i64) -> *mut c_void;
     fn munmap(address: *mut c_void, length: usize) -> c_int;
     fn signal(number: c_int, handler: extern "C" fn(c_int)) -> usize;
@@ -31,6 +40,29 @@ pub fn malloc_free(size: usize) -> Option<Vec<u64>> {
             unsafe { dealloc(memory, layout) };
         }
     }))
+}
+
+/// A mutex that nobody else wants.
+pub fn lock_unlock() -> Option<Vec<u64>> {
+    let mutex = Mutex(UnsafeCell::new([0; 40]));
+    Some(repeat(|| (pthread_mutex_lock(&mutex), pthread_mutex_unlock(&mutex))))
+}
+
+/// A page that is there already, mapped.
+pub fn map_shared_page() -> Option<Vec<u64>> {
+    const PAGE: usize = 4096;
+    let file = memfd_create("page", MemfdFlags::empty()).ok()?;
+    ftruncate(&file, PAGE as u64).ok()?;
+    let flags = MapFlags::SHARED | MapFlags::POPULATE;
+    let sample = |_| {
+        let begin = ticks();
+        // SAFETY: a new mapping wherever the kernel likes.
+        let page = unsafe { map(std::ptr::null_mut(), PAGE, ProtFlags::READ | ProtFlags::WRITE, flags, &file, 0) };
+        let took = ticks() - begin;
+        // SAFETY: nothing refers to it.
+        page.ok().filter(|page| unsafe { munmap(*page, PAGE) } == 0).map(|_| took)
+    };
+    (0..SAMPLES).map(sample).collect()
 }
 
 /// A page from the kernel: mapped, touched, given back.

@@ -1,7 +1,7 @@
 //! Measuring: how long something takes, in ticks of the time stamp counter.
 //!
 //! `app=bench` runs every benchmark of this stage and of those above, which add theirs with [`register`] when they
-//! boot, and then prints a line for each: `bench <name> <min> <median> <samples>`. `harness bench` reads them. What a
+//! boot, or those that `only=` names, and then prints a line for each: `bench <name> <min> <median> <samples>`. `harness bench` reads them. What a
 //! tick is depends on the machine: a fraction of a nanosecond, or one instruction where QEMU counts those.
 //!
 //! Invariant: nothing is printed while anything is measured, since that would wake dom0, and dom0 was left alone for
@@ -16,6 +16,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use crate::bedrock;
 use crate::boot_info::CommandLine;
 use crate::lock::Lock;
+use crate::options::{Key, Values};
 use crate::println;
 
 pub use crate::patience::ticks;
@@ -142,10 +143,18 @@ struct Figures {
     samples: usize,
 }
 
-/// Runs all benchmarks and prints what came out; the demo `app=bench`.
+/// What the command line may say: how many milliseconds dom0 is left alone before, and what alone is to be measured.
+pub(crate) const KEYS: &[Key] = &[
+    Key { name: "rest", values: Values::Number },
+    Key { name: "only", values: Values::Like("names of benchmarks, joined by commas", |_| true) },
+];
+
+/// Runs the benchmarks and prints what came out; the demo `app=bench`.
 pub(crate) fn run(command_line: CommandLine<'_>) {
     let tables = *TABLES.lock();
-    let benchmarks = || tables.into_iter().flatten().take(MOST);
+    let only = command_line.get("only");
+    let wanted = |name: &str| only.is_none_or(|names| names.split(',').any(|wanted| wanted == name));
+    let benchmarks = || tables.into_iter().flatten().filter(|benchmark| wanted(benchmark.name)).take(MOST);
     let rest = command_line.get("rest").and_then(|rest| rest.parse().ok()).unwrap_or(REST);
     println!("measuring {} things", benchmarks().count());
     if let Err(error) = rest::rest(rest) {

@@ -29,7 +29,7 @@ pub const DEMOS: &[Demo] = &[
     Demo { name: "panic", keys: &[Key { name: "panic", values: Values::OneOf(fault::PANICS) }], run: fault::panic },
     Demo { name: "fault", keys: &[Key { name: "fault", values: Values::OneOf(fault::FAULTS) }], run: fault::fault },
     Demo { name: "pattern", keys: &[Key { name: "size", values: Values::Number }], run: pattern::pattern },
-    Demo { name: "bench", keys: &[Key { name: "rest", values: Values::Number }], run: bench::run },
+    Demo { name: "bench", keys: bench::KEYS, run: bench::run },
 ];
 
 /// Most demos, and most keys, that all stages together may have.

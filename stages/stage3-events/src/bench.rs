@@ -1,15 +1,17 @@
 //! What stage 3 has to measure: the clock, events, timers.
 //!
-//! Invariant: ports and timers are closed again.
+//! Invariant: ports and timers are closed again. Threads may be moved to another vCPU than the one that takes the event, so
+//! it is waited for as stage 4 does it, where there is a stage 4.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
 use console::bench::{Bencher, Benchmark, ticks};
+use console::idle;
 use console::types::Domid;
 
 use crate::clock::{self, Nanoseconds};
-use crate::{idle, port, timer};
+use crate::{port, timer};
 
 pub(crate) const BENCHMARKS: &[Benchmark] = &[
     Benchmark { name: "clock-read", run: |bencher| bencher.iter(clock::now) },
@@ -36,7 +38,7 @@ fn event(bencher: &mut Bencher) {
         if ours.notify().is_err() {
             return;
         }
-        idle::wait_until(&mut came);
+        idle::wait_until(came);
         bencher.sample(CAME.load(Ordering::Relaxed).wrapping_sub(begin));
     }
 }
@@ -60,7 +62,7 @@ fn timer_lateness(bencher: &mut Bencher) {
         CAME.store(0, Ordering::Relaxed);
         let deadline = clock::now().after(AHEAD);
         let Ok(_timer) = timer::set(deadline, callback, 0) else { return };
-        idle::wait_until(&mut came);
+        idle::wait_until(came);
         let late = Nanoseconds(AT.load(Ordering::Relaxed)).since(deadline);
         // The rate of the counter, from all the time that has passed so far.
         let passed = clock::now().since(begin).as_nanos().max(1);

@@ -9,6 +9,7 @@ use core::task::Poll;
 use core::time::Duration;
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use console::bench::{Bencher, Benchmark, SAMPLES, ticks};
 
 use crate::cpu_set::CpuSet;
@@ -29,6 +30,14 @@ pub(crate) const BENCHMARKS: &[Benchmark] = &[
 
 /// For guests with at least two vCPUs.
 pub(crate) const ACROSS: &[Benchmark] = &[Benchmark { name: "ipi-wake", run: |bencher| on(0, || ipi_wake(bencher)) }];
+
+/// For guests with at least [`MANY`] vCPUs.
+pub(crate) const OF_MANY: &[Benchmark] = &[
+    Benchmark { name: "work-alone", run: |bencher| work(bencher, 1) },
+    Benchmark { name: "work-of-4", run: |bencher| work(bencher, MANY) },
+];
+/// vCPUs that work at the same time.
+pub(crate) const MANY: u32 = 4;
 
 /// When something began, in ticks, for whoever sees its end.
 static BEGAN: AtomicU64 = AtomicU64::new(0);
@@ -208,4 +217,22 @@ fn ipi_wake(bencher: &mut Bencher) {
         bencher.sample(TOOK.load(Ordering::Relaxed));
     }
     other.join();
+}
+
+/// A piece of work, where so many threads do one each, on a vCPU of their own: the time until all are done, by their number.
+fn work(bencher: &mut Bencher, threads: u32) {
+    /// Turns of a loop: long against what it takes to begin a thread.
+    const TURNS: u64 = 20_000_000;
+    /// It takes long, and is no matter of luck.
+    const TIMES: usize = 10;
+    let turn = || (0..TURNS).for_each(|turn| _ = core::hint::black_box(turn));
+    for _ in 0..TIMES {
+        let from = ticks();
+        let others: Vec<_> = (0..threads).map(|cpu| partner(cpu, turn)).collect();
+        if others.iter().any(Option::is_none) {
+            return;
+        }
+        others.into_iter().flatten().for_each(JoinHandle::join);
+        bencher.sample(ticks().saturating_sub(from) / u64::from(threads));
+    }
 }

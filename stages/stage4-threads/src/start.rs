@@ -36,8 +36,12 @@ pub fn prepare(entry: &Entry) {
         }
         smp::start_all();
         console::bench::register(bench::BENCHMARKS);
-        if smp::online().iter().count() > 1 {
+        let online = smp::online().iter().count();
+        if online > 1 {
             console::bench::register(bench::ACROSS);
+        }
+        if online >= bench::MANY as usize {
+            console::bench::register(bench::OF_MANY);
         }
     });
 }

@@ -14,7 +14,7 @@
 #![no_std]
 
 extern crate alloc;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzz"))]
 extern crate std;
 
 pub mod balloon;
@@ -23,11 +23,14 @@ pub mod call;
 pub mod connection;
 pub mod control;
 pub mod demo;
+pub mod directory;
 pub mod foreign;
 pub mod frontend;
 pub mod grant_entry;
 mod grant_hypercall;
 pub mod grants;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod hostile;
 pub mod mailbox;
 pub mod protocol;
 pub mod state;

@@ -27,6 +27,7 @@ use threads::time::after;
 
 use crate::call::{Call, Reply};
 use crate::connection::{Connection, Counts};
+use crate::directory;
 use crate::protocol::{self, Refusal, Request, StoreError};
 use crate::store_ring::StorePage;
 use crate::transactions::{self, Nodes, TransactionId};
@@ -199,29 +200,9 @@ impl Store {
 
     /// A directory that is too large for one message. If it changes meanwhile, reading it begins anew.
     fn directory_by_parts(self, path: &str) -> Result<Vec<String>, StoreError> {
-        let mut names: Vec<u8> = Vec::new();
-        let mut generation = None;
         let deadline = after(PATIENCE);
-        while threads::time::now() < deadline {
-            let part = self.answer(&Request::DirectoryPart { node: path, offset: names.len() })?;
-            let end = part.iter().position(|byte| *byte == 0).ok_or(StoreError::Garbled)?;
-            let (now, rest) = (part[..end].to_vec(), &part[end + 1..]);
-            if *generation.get_or_insert_with(|| now.clone()) != now {
-                names.clear();
-                generation = None;
-                continue;
-            }
-            // The last part ends with an empty name.
-            if rest == b"\0" || rest.ends_with(b"\0\0") {
-                names.extend_from_slice(&rest[..rest.len() - 1]);
-                return protocol::parse_strings(&names);
-            }
-            if rest.is_empty() {
-                return Err(StoreError::Garbled);
-            }
-            names.extend_from_slice(rest);
-        }
-        Err(StoreError::TimedOut)
+        let ask = |offset| self.answer(&Request::DirectoryPart { node: path, offset });
+        directory::join(ask, || threads::time::now() < deadline)
     }
 
     /// Who may do what with a node: `n0`, `r5`, `w5`, `b5`. The first is the owner, and what all others may.

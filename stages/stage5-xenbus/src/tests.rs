@@ -3,6 +3,25 @@
 mod connection;
 mod details;
 
+mod shared_page {
+    use crate::grants::copy_shared;
+
+    #[test]
+    fn bytes_are_copied_from_anywhere_to_anywhere_and_none_beside_them() {
+        let source: [u8; 64] = core::array::from_fn(|index| index as u8 + 1);
+        for length in 0..=40 {
+            for (from, to) in [(0, 0), (1, 0), (0, 3), (5, 7)] {
+                let mut target = [0; 64];
+                // SAFETY: both are 64 bytes, and no more than 47 are passed over or copied.
+                unsafe { copy_shared(target.as_mut_ptr().wrapping_add(to), source[from..].as_ptr(), length) };
+                let mut expected = [0; 64];
+                expected[to..to + length].copy_from_slice(&source[from..from + length]);
+                assert_eq!(target, expected, "{length} bytes from {from} to {to}");
+            }
+        }
+    }
+}
+
 mod grant {
     use std::cell::Cell;
 

@@ -14,11 +14,14 @@
 #![no_std]
 
 extern crate alloc;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzz"))]
 extern crate std;
 
+mod bench;
 pub mod checksum;
 pub mod demo;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod hostile;
 pub mod link;
 pub mod net;
 pub mod netif;
@@ -70,6 +73,7 @@ pub fn boot(entry: &Entry) -> &'static Boot {
         let interfaces = Store::shared().directory("device/vif").unwrap_or_default();
         println!("network interfaces: {}", interfaces.len());
         net::start(boot.command_line);
+        console::bench::register(bench::BENCHMARKS);
     });
     boot
 }

@@ -15,9 +15,10 @@
 #![no_std]
 
 extern crate alloc;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzz"))]
 extern crate std;
 
+mod bench;
 pub mod blkif;
 pub mod block_cache;
 pub mod cached;
@@ -33,6 +34,8 @@ pub mod fat;
 pub mod files;
 pub mod gate;
 pub mod held;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod hostile;
 pub mod name;
 pub mod pages;
 pub mod queue;
@@ -91,6 +94,7 @@ pub fn prepare(entry: &Entry) {
         if let Err(error) = frontend::start().and_then(|()| watch::start()) {
             panic!("devices can't be followed: {error}");
         }
+        console::bench::register(bench::BENCHMARKS);
     });
 }
 

@@ -150,44 +150,12 @@ impl Drop for Pages {
 
 /// Copies bytes into pages, the first to the beginning of the first page.
 pub fn fill(pages: &[SharedPage], skip: usize, bytes: &[u8]) {
-    each_part(skip, bytes.len(), |page, offset, range| {
-        let to = pages[page].address().wrapping_add(offset);
-        copy_volatile(to, &bytes[range]);
-    });
+    each_part(skip, bytes.len(), |page, offset, range| pages[page].write(offset, &bytes[range]));
 }
 
 /// Copies bytes out of pages, `skip` of which are left out.
 pub fn drain(pages: &[SharedPage], skip: usize, bytes: &mut [u8]) {
-    each_part(skip, bytes.len(), |page, offset, range| {
-        let from = pages[page].address().wrapping_add(offset);
-        for (index, byte) in bytes[range].chunks_mut(8).enumerate() {
-            let from = from.wrapping_add(8 * index);
-            if let Ok(word) = <&mut [u8; 8]>::try_from(&mut *byte) {
-                // SAFETY: within the page, as `each_part` cuts; read as a volatile word, as the backend may write at any moment.
-                *word = unsafe { from.cast::<[u8; 8]>().read_volatile() };
-                continue;
-            }
-            for (index, byte) in byte.iter_mut().enumerate() {
-                // SAFETY: as above.
-                *byte = unsafe { from.wrapping_add(index).read_volatile() };
-            }
-        }
-    });
-}
-
-fn copy_volatile(to: *mut u8, bytes: &[u8]) {
-    for (index, chunk) in bytes.chunks(8).enumerate() {
-        let to = to.wrapping_add(8 * index);
-        if let Ok(word) = <[u8; 8]>::try_from(chunk) {
-            // SAFETY: within a page of ours, as `each_part` cuts.
-            unsafe { to.cast::<[u8; 8]>().write_volatile(word) };
-            continue;
-        }
-        for (index, byte) in chunk.iter().enumerate() {
-            // SAFETY: as above.
-            unsafe { to.wrapping_add(index).write_volatile(*byte) };
-        }
-    }
+    each_part(skip, bytes.len(), |page, offset, range| pages[page].read(offset, &mut bytes[range]));
 }
 
 /// Cuts `length` bytes from `skip` on where pages end: page, offset in it, and which of the bytes they are.

@@ -3,11 +3,12 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use console::boot_info::CommandLine;
+use console::idle;
 use console::println;
 use console::types::Domid;
 
+use crate::clock;
 use crate::port::{self, Binding, PortError};
-use crate::{clock, idle};
 
 static CAME: AtomicU64 = AtomicU64::new(0);
 
@@ -42,7 +43,7 @@ fn one_by_one(ours: &Binding, count: u64) {
             println!("event {sent} was refused: {error}");
             break;
         }
-        idle::wait_until(&mut || CAME.load(Ordering::Relaxed) >= sent);
+        idle::wait_until(|| CAME.load(Ordering::Relaxed) >= sent);
     }
     let took = clock::now().since(begun);
     let each = took.as_nanos() as u64 / count.max(1);

@@ -5,10 +5,11 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
 use console::boot_info::CommandLine;
+use console::idle;
 use console::println;
 
 use crate::clock::{self, Nanoseconds};
-use crate::{idle, timer};
+use crate::timer;
 
 static FIRED: AtomicU64 = AtomicU64::new(0);
 static CANCELLED: AtomicU64 = AtomicU64::new(0);
@@ -36,7 +37,7 @@ pub(super) fn timers(command_line: CommandLine<'_>) {
         (number - 1) % 3 != 0
     });
     let expected = kept.len() as u64;
-    idle::wait_until(&mut || FIRED.load(Ordering::Relaxed) >= expected);
+    idle::wait_until(|| FIRED.load(Ordering::Relaxed) >= expected);
     let [fired, cancelled, early, unordered] =
         [&FIRED, &CANCELLED, &EARLY, &UNORDERED].map(|counter| counter.load(Ordering::Relaxed));
     println!("{count} timers, {expected} not cancelled: {fired} fired, {early} early, {unordered} out of order");
@@ -62,7 +63,7 @@ fn in_the_past() {
         let begun = clock::now();
         match timer::set(deadline, fired, deadline.0 as usize) {
             Ok(_timer) => {
-                idle::wait_until(&mut || FIRED.load(Ordering::Relaxed) > before);
+                idle::wait_until(|| FIRED.load(Ordering::Relaxed) > before);
                 println!("a timer for {name} fired after {} us", clock::now().since(begun).as_micros());
             }
             Err(error) => println!("a timer for {name}: {error}"),

@@ -8,6 +8,7 @@ use crate::connection::Connection;
 use crate::mailbox::{MOST, Mailbox};
 use crate::protocol::{Refusal, Request, StoreError};
 use crate::store_ring::{Broken, Ring};
+use crate::{directory, hostile};
 use threads::time::after;
 
 /// What was sent, and what is to be received, a few bytes at a time.
@@ -90,4 +91,41 @@ fn a_flood_of_paths_becomes_the_watched_one() {
     assert!(paths.len() < 10, "{paths:?}");
     mailbox.close();
     assert_eq!(mailbox.try_take(), Err(StoreError::Disconnected));
+}
+
+#[test]
+fn whatever_a_daemon_does_a_call_gets_its_own_reply_or_none() {
+    let (mut replies, mut events, mut broken) = (0, 0, 0);
+    for seed in 0..3000 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let length = rng.usize(..if seed % 16 == 0 { 20_000 } else { 2000 });
+        let bytes: Vec<u8> = std::iter::repeat_with(|| rng.u8(..)).take(length).collect();
+        let seen = hostile::play(&bytes);
+        (replies, events) = (replies + seen.replies, events + seen.events);
+        broken += usize::from(seen.broken);
+    }
+    assert!(replies > 500 && events > 1000 && broken > 300, "{replies} replies, {events} events, {broken} broken");
+}
+
+/// A daemon with these parts of a directory, each with its generation, which it gives again and again.
+fn parts(parts: &[&'static [u8]]) -> Result<Vec<std::string::String>, StoreError> {
+    let mut parts = parts.iter().cycle();
+    let mut left = 100_000;
+    let goes_on = || {
+        left -= 1;
+        left > 0
+    };
+    directory::join(|_| Ok(parts.next().copied().unwrap_or_default().to_vec()), goes_on)
+}
+
+#[test]
+fn a_directory_in_parts_has_an_end() {
+    assert_eq!(parts(&[b"7\0a\0b\0", b"7\0cd\0\0"]).unwrap(), ["a", "b", "cd"]);
+    assert_eq!(parts(&[b"7\0\0"]).unwrap(), [""; 0]);
+    // It has changed in between.
+    assert_eq!(parts(&[b"7\0a\0", b"8\0b\0", b"8\0c\0", b"8\0d\0\0"]).unwrap(), ["c", "d"]);
+    for garbled in [&[&b"7"[..]][..], &[b"7\0"], &[b"7\0a\0", b"7\0"], &[b"7\0more, and never an end"]] {
+        assert_eq!(parts(garbled), Err(StoreError::Garbled), "{garbled:?}");
+    }
+    assert_eq!(parts(&[b"7\0a\0", b"8\0a\0"]), Err(StoreError::TimedOut));
 }

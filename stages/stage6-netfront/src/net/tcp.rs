@@ -54,22 +54,31 @@ impl TcpStream {
     /// # Errors
     /// [`NetError::Refused`], [`NetError::TimedOut`], [`NetError::Unreachable`]; if there is no interface or memory.
     pub fn connect(remote: SocketAddr, patience: Duration) -> Result<Self, NetError> {
-        waiting::block(Some(patience), Self::begin(remote))?
+        Self::connect_with(remote, patience, Backlog::default().buffer)
     }
 
-    /// The same, for a task.
+    /// The same, with buffers of so many bytes in each direction: the most that can be on its way at a time. Where that is
+    /// less than what comes or goes in a round trip, both ends wait for one another.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub fn connect_with(remote: SocketAddr, patience: Duration, buffer: usize) -> Result<Self, NetError> {
+        waiting::block(Some(patience), Self::begin(remote, buffer))?
+    }
+
+    /// [`connect`](Self::connect) for a task.
     ///
     /// # Errors
     /// As [`connect`](Self::connect).
     pub async fn connect_async(remote: SocketAddr, patience: Duration) -> Result<Self, NetError> {
-        waiting::limited(Some(patience), Self::begin(remote)).await?
+        waiting::limited(Some(patience), Self::begin(remote, Backlog::default().buffer)).await?
     }
 
-    async fn begin(remote: SocketAddr) -> Result<Self, NetError> {
+    async fn begin(remote: SocketAddr, buffer: usize) -> Result<Self, NetError> {
         let stack = stack_async().await?;
         let handle = stack.with(|inner| {
             let port = inner.free_port().ok_or(NetError::OutOfMemory)?;
-            let mut socket = socket(Backlog::default().buffer)?;
+            let mut socket = socket(buffer)?;
             watch_peer(&mut socket);
             let (face, sockets) = inner.face().ok_or(NetError::NoAddress(stack.number()))?;
             socket.connect(face.context(), remote, port).map_err(|_| NetError::Unreachable)?;

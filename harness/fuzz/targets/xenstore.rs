@@ -1,0 +1,6 @@
+//! A xenstored that does what it likes: see `hostile` in the stage.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    xenbus::hostile::play(data);
+});
