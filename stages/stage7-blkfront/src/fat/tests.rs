@@ -304,6 +304,8 @@ fn names_are_kept_and_found() {
         assert_eq!(files.read(name).unwrap(), name.as_bytes());
     }
     assert_eq!(files.read("upper.txt").unwrap(), b"UPPER.TXT", "case doesn't matter");
+    let long = files.write(&"x".repeat(10_000), b"").unwrap_err();
+    assert_eq!(long.to_string(), "xvdm: that can't be a name");
     for bad in ["a:b", "what?", "<x>", "tab\tbed", "\"", "|"] {
         assert_eq!(reason(files.write(bad, b"")), Some(FileReason::BadName), "{bad}");
     }
