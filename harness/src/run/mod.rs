@@ -35,6 +35,7 @@ pub fn command(app: &App, arguments: &cli::Run) -> Result<u8> {
     let options = machine::Options {
         large: memory > SMALL_HOST_MIB,
         counted: false,
+        oxenstored: false,
         forwards: arguments.forward.iter().map(|&(host, guest)| machine::Forward { host, guest }).collect(),
         online: true,
         gdb,
