@@ -45,7 +45,8 @@ pub fn machine(options: &Options, accelerator: Accelerator) -> Vec<String> {
         Accelerator::Tcg => ("tcg,thread=multi", "max,-smap"),
         Accelerator::Kvm => ("kvm", "host"),
     };
-    let modules = format!("vmlinuz {DOM0},initramfs");
+    let store = if options.oxenstored { " xenstored=oxenstored" } else { "" };
+    let modules = format!("vmlinuz {DOM0}{store},initramfs");
     let processors = options.processors.to_string();
     let words = [
         ["-accel", accelerator],

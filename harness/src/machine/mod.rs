@@ -51,6 +51,8 @@ pub struct Options {
     pub processors: u32,
     /// QEMU counts instructions, and time is that count: one a nanosecond.
     pub counted: bool,
+    /// Xenstore is oxenstored's. Such a machine is booted each time, and never saved.
+    pub oxenstored: bool,
     /// TCP ports of this machine that lead into the guest.
     pub forwards: Vec<Forward>,
     /// Whether guests reach the network outside.
@@ -63,7 +65,8 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { large: false, processors: 2, counted: false, forwards: Vec::new(), online: false, gdb: None, scale: 1. }
+        let (large, counted, oxenstored, online) = (false, false, false, false);
+        Self { large, processors: 2, counted, oxenstored, forwards: Vec::new(), online, gdb: None, scale: 1. }
     }
 }
 
@@ -96,6 +99,10 @@ impl Machine {
         let recipe = Recipe { cache_root, image, options, accelerator: Accelerator::Tcg, qemu: &qemu };
         let accelerator = if options.counted { Accelerator::Tcg } else { Accelerator::choose(&recipe, ui) };
         let recipe = Recipe { accelerator, ..recipe };
+        if options.oxenstored {
+            let boot = Boot::cold(&recipe, &deadlines, 120.)?;
+            return Ok(Self { boot, accelerator, deadlines });
+        }
         let snapshot = Snapshot::ensure(&recipe, None, ui)?;
         let boot = match Boot::restore(&recipe, &snapshot, &deadlines) {
             Ok(boot) => boot,

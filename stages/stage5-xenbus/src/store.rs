@@ -193,7 +193,11 @@ impl Store {
     pub fn directory(self, path: &str) -> Result<Vec<String>, StoreError> {
         match self.answer(&Request::Directory(path)) {
             Ok(payload) => protocol::parse_strings(&payload),
-            Err(StoreError::Refused(Refusal::TooLarge)) => self.directory_by_parts(path),
+            Err(StoreError::Refused(Refusal::TooLarge)) => match self.directory_by_parts(path) {
+                // Oxenstored has no parts. Then it is as it was said first.
+                Err(StoreError::Refused(Refusal::Unknown)) => Err(StoreError::Refused(Refusal::TooLarge)),
+                names => names,
+            },
             Err(error) => Err(error),
         }
     }

@@ -38,6 +38,11 @@ fn start() -> Machine {
     start_in(&cache::root().unwrap()).unwrap_or_else(|error| panic!("{error}"))
 }
 
+fn start_with(options: &Options) -> Machine {
+    let started = Machine::start(&cache::root().unwrap(), image(), options, &Ui::new());
+    started.unwrap_or_else(|error| panic!("{error}"))
+}
+
 /// The machine that the tests share. It dies with the process.
 pub fn shared() -> MutexGuard<'static, Machine> {
     static MACHINE: OnceLock<Mutex<Machine>> = OnceLock::new();

@@ -1,10 +1,10 @@
-//! A stage's reference as a guest of the shared machine, for the tests that talk to it or ask dom0 about it.
+//! A stage's reference as a guest of the shared machine, or of another, for the tests that talk to it or ask dom0 about it.
 
-use super::shared;
+use super::{SCALE, shared, start_with};
 use crate::common::{repository, run};
-use harness::course::{Course, GuestShape};
+use harness::course::{Course, GuestShape, Stage};
 use harness::domain::{Domain, fresh_name};
-use harness::machine::{CreateOptions, Disk, Machine};
+use harness::machine::{CreateOptions, Disk, Machine, Options};
 use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::path::Path;
@@ -12,11 +12,24 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The machine, with a stage's image in it. One test at a time has it.
 pub struct Ready {
-    machine: MutexGuard<'static, Machine>,
+    machine: Whose,
     name: String,
     kernel: String,
     /// What the stage's guests are made with; a test may change it for its own.
     pub shape: GuestShape,
+}
+
+enum Whose {
+    Shared(MutexGuard<'static, Machine>),
+    Own(Box<Machine>),
+}
+
+/// Builds a stage's image. Returns it with the stage.
+fn build(course: &Course, stage: &str) -> (Stage, Vec<u8>) {
+    let stage = course.select(stage).unwrap().stage.clone();
+    let image = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("stage{}.elf", stage.number));
+    run(repository(), &["build", &stage.package, "--solution", "--out", image.to_str().unwrap()]).with(0);
+    (stage, std::fs::read(image).unwrap())
 }
 
 impl Ready {
@@ -29,12 +42,19 @@ impl Ready {
         let machine = shared();
         let mut there = THERE.lock().unwrap_or_else(PoisonError::into_inner);
         if !there.contains(&stage.number) {
-            let image = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("stage{}.elf", stage.number));
-            run(repository(), &["build", &stage.package, "--solution", "--out", image.to_str().unwrap()]).with(0);
-            machine.agent().put(&kernel, &std::fs::read(image).unwrap()).unwrap();
+            machine.agent().put(&kernel, &build(&course, &stage.package).1).unwrap();
             there.insert(stage.number);
         }
-        Self { machine, name: stage.name.clone(), kernel, shape: stage.lab.guest.clone() }
+        Self { machine: Whose::Shared(machine), name: stage.name.clone(), kernel, shape: stage.lab.guest.clone() }
+    }
+
+    /// A machine of its own, on which xenstore is oxenstored's. It takes half a minute to boot.
+    pub fn with_oxenstored(stage: &str) -> Self {
+        let (stage, image) = build(&Course::load(repository()).unwrap(), stage);
+        let machine = start_with(&Options { oxenstored: true, scale: SCALE, ..Options::default() });
+        let kernel = "/images/kernel".to_owned();
+        machine.agent().put(&kernel, &image).unwrap();
+        Self { machine: Whose::Own(Box::new(machine)), name: stage.name, kernel, shape: stage.lab.guest }
     }
 
     /// Starts the guest.
@@ -51,7 +71,7 @@ impl Ready {
     pub fn start_as(&self, command_line: &str, change: impl FnOnce(&mut CreateOptions)) -> Domain<'_> {
         let mut options = self.shape.options(fresh_name(&self.name), &self.kernel, command_line);
         change(&mut options);
-        Domain::create(&self.machine, &options).unwrap_or_else(|error| panic!("{error}"))
+        Domain::create(self, &options).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// What the guest prints until it has powered off.
@@ -86,6 +106,9 @@ impl Deref for Ready {
     type Target = Machine;
 
     fn deref(&self) -> &Machine {
-        &self.machine
+        match &self.machine {
+            Whose::Shared(machine) => machine,
+            Whose::Own(machine) => machine,
+        }
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! The tests share the machine of `machine`, one at a time, and the stage's image, which is built once.
 
+mod daemons;
+
 use crate::common::{holds, numbers};
 use crate::machine::{Ready, until};
 use crate::stage6::in_dom0;
