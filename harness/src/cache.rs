@@ -74,7 +74,7 @@ impl Lock {
     /// Takes the lock, waiting for whoever has it: `waiting` is told who that is, once.
     ///
     /// # Errors
-    /// If it can't be had for [`LONGEST_WAIT`], with who has it.
+    /// If it can't be had for an hour, with who has it.
     pub fn wait(path: &Path, waiting: impl FnOnce(&str)) -> Result<Self> {
         Self::wait_within(path, LONGEST_WAIT, waiting)
     }

@@ -130,7 +130,11 @@ impl Bencher {
     /// The least and the middle one; `None` without samples.
     fn figures(&mut self) -> Option<Figures> {
         let samples = &mut self.samples[..self.taken];
-        samples.sort_unstable();
+        // In place, one by one: `sort_unstable` would be a twenty-fifth of the image, and there are few.
+        for end in 1..samples.len() {
+            let place = samples[..end].partition_point(|sample| *sample <= samples[end]);
+            samples[place..=end].rotate_right(1);
+        }
         let (min, median) = (samples.first()?, samples.get(samples.len() / 2)?);
         Some(Figures { min: *min, median: *median, samples: self.taken })
     }
