@@ -8,10 +8,10 @@ use crate::common::{holds, numbers};
 use crate::machine::{Ready, until};
 use crate::stage6::in_dom0;
 use harness::domain::Domain;
-use harness::machine::{Disk, Reason, Vif};
+use harness::machine::{Disk, Event, Reason, Vif};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 fn ready() -> Ready {
     Ready::with("xenbus")
@@ -72,6 +72,42 @@ fn a_thousand_rapid_changes_lose_none_that_matters() {
         assert!(text.contains(&format!("data/watched/{} is {last}\n", last % 7)), "{last} in\n{text}");
     }
     assert!(text.contains("data/watched is end"), "{text}");
+}
+
+/// Requests from threads on four vCPUs, on a machine that has two.
+#[test]
+fn callers_on_four_vcpus_get_their_own_answers() {
+    let mut machine = ready();
+    machine.shape.vcpus = 4;
+    let text = machine.said("app=xenstore");
+    holds(
+        &text,
+        &["cpu 3 up", "answers to 32 callers: 640 of 640 right", "answers to 100 tasks: 100 right", "increments: 20"],
+    );
+    assert!(text.lines().any(|line| line.contains(" of them listed, then: ")), "{text}");
+}
+
+/// More different events than a mailbox holds (1024), while nobody takes one: one for all of them is left, and what is to be seen by it
+/// is all there.
+#[test]
+fn more_events_than_there_is_room_for_become_one() {
+    let machine = ready();
+    let mut domain = machine.start("app=watch rest=15000");
+    machine.wait_for(&mut domain, "watching data/watched");
+    let path = format!("/local/domain/{}/data/watched", domain.id());
+    let script =
+        format!("i=0; while [ $i -lt 1500 ]; do echo {path}/$i $i; i=$((i+1)); done | xargs -n 300 xenstore-write");
+    in_dom0(&machine, &script);
+    machine.wait_for(&mut domain, "data/watched has 1500 children\n");
+    machine.agent().store_write(&format!("{path}/7"), b"later").unwrap();
+    machine.wait_for(&mut domain, "data/watched/7 is later\n");
+    machine.agent().store_write(&path, b"end").unwrap();
+    domain.power_off(machine.within(60.0)).unwrap();
+    let text = domain.text();
+    let events = numbers(&text.lines().filter(|line| line.ends_with(" events")).collect::<String>(), "")[0];
+    // Those behind the last overflow came by themselves.
+    assert!((3..=1026).contains(&events), "{text}");
+    println!("{events} events");
 }
 
 #[test]
@@ -140,10 +176,30 @@ fn shutdown_and_reboot_are_obeyed_and_acknowledged() {
     machine.agent().store_write(&format!("{control}/shutdown"), b"suspend").unwrap();
     machine.wait_for(&mut domain, "dom0 asks to suspend, which this kernel can't");
     assert_eq!(machine.agent().store_read(&format!("{control}/shutdown")).unwrap().as_deref(), Some(&b""[..]));
+    // Each change of the node is an event: one that is no change at first, then xl's, then the guest's, which is the answer.
+    let watch = machine.agent().store_watch(&format!("{control}/shutdown")).unwrap();
+    let mut changes = vec![];
+    let mut next = || loop {
+        match machine.agent().events().next(Duration::from_secs(60)).unwrap() {
+            Some(Event::Store { watch: fired, .. }) if fired == watch => return changes.push(Instant::now()),
+            Some(_) => {}
+            None => panic!("no event"),
+        }
+    };
+    next();
     let asked = Instant::now();
     machine.agent().shutdown(domain.name()).unwrap();
+    next();
+    next();
+    // By now the domain may be gone.
+    let left = machine.agent().store_read(&format!("{control}/shutdown")).unwrap();
+    assert!(left.as_deref().unwrap_or_default().is_empty(), "{left:?}");
+    let answered = changes[2] - changes[1];
     domain.power_off(machine.within(60.0)).unwrap();
-    println!("obeyed in {:?}, xl included", asked.elapsed());
+    println!("answered in {answered:?}, gone in {:?}, xl included", asked.elapsed());
+    assert!(answered < Duration::from_secs(1) * 3, "{answered:?}"); // the machine may be busy
+    assert!(domain.text().contains("dom0 asks to power off"), "{}", domain.text());
+    machine.agent().store_unwatch(watch).unwrap();
 
     let mut domain = machine.start("app=wait");
     machine.wait_for(&mut domain, "waiting");
@@ -158,8 +214,22 @@ fn sysrq_memory_and_vcpus_follow_dom0() {
     let mut domain = machine.start("app=wait");
     machine.wait_for(&mut domain, "waiting");
     let agent = machine.agent();
-    assert_eq!(agent.exec(&["xl", "sysrq", domain.name(), "h"], b"").unwrap().status, 0);
-    machine.wait_for(&mut domain, "sysrq h: reBoot Crash Devices Memory pOweroff Threads");
+    let sysrq = |domain: &Domain<'_>, letter: &str| {
+        assert_eq!(agent.exec(&["xl", "sysrq", domain.name(), letter], b"").unwrap().status, 0);
+        // The letter is taken out of its node: that is the answer.
+        let node = format!("/local/domain/{}/control/sysrq", domain.id());
+        until(|| agent.store_read(&node).unwrap().is_none_or(|left| left.is_empty()));
+    };
+    for (letter, said) in [
+        ("h", "sysrq h: reBoot Crash Devices Memory pOweroff Threads\n"),
+        ("m", "sysrq: 16384 frames, "),
+        ("m", " grant references in use, 0 deferred\n"),
+        ("t", " control "),
+        ("t", " xenbus "),
+    ] {
+        sysrq(&domain, letter);
+        machine.wait_for(&mut domain, said);
+    }
 
     // 64 MiB at first. Less, then more again, then less than can be done.
     agent.set_memory(domain.name(), 40 << 10).unwrap();
@@ -175,8 +245,20 @@ fn sysrq_memory_and_vcpus_follow_dom0() {
     machine.wait_for(&mut domain, "cpu 1 down");
     agent.set_vcpus(domain.name(), 2).unwrap();
     machine.wait_for_times(&mut domain, "cpu 1 up", 2);
-    assert_eq!(agent.exec(&["xl", "sysrq", domain.name(), "o"], b"").unwrap().status, 0);
+    sysrq(&domain, "o");
     domain.power_off(machine.within(60.0)).unwrap();
+
+    for (letter, reason) in [("b", Reason::Reboot), ("c", Reason::Crash)] {
+        let mut domain = machine.start("app=devices");
+        machine.wait_for(&mut domain, "waiting");
+        agent.attach_network(domain.name(), &Vif::default()).unwrap();
+        machine.wait_for(&mut domain, "vif 0: connected");
+        sysrq(&domain, "d");
+        machine.wait_for(&mut domain, "sysrq: vif 0 Connected\n");
+        sysrq(&domain, letter);
+        let ended = domain.listen(machine.within(60.0), |_| false).unwrap().cloned();
+        assert_eq!(ended, Some(reason), "{}", domain.text());
+    }
 }
 
 /// What `xl list` says that a domain has, in MiB.

@@ -128,12 +128,15 @@ fn increments(store: Store) -> Result<u64, StoreError> {
     store.read_number("data/count")
 }
 
-/// Watches `data/watched` and prints each change that it notices, until somebody writes `end`.
+/// Watches `data/watched` and prints each change that it notices, until somebody writes `end`. Before it looks for the first one it rests for
+/// `rest=` milliseconds.
 pub(super) fn watch(command_line: CommandLine<'_>) {
     const PATH: &str = "data/watched";
     let most = command_line.get("events").and_then(|events| events.parse().ok()).unwrap_or(u64::MAX);
     let Ok(watch) = Watch::new(PATH) else { return println!("{PATH} can't be watched") };
     println!("watching {PATH}");
+    let rest = command_line.get("rest").and_then(|rest| rest.parse().ok()).unwrap_or(0);
+    thread::sleep(Duration::from_millis(rest));
     let mut events = 0_u64;
     while events < most {
         let event = match watch.next(Some(after(Duration::from_secs(60)))) {
@@ -143,6 +146,13 @@ pub(super) fn watch(command_line: CommandLine<'_>) {
         events += 1;
         let value = Store::shared().read(&event.path).unwrap_or_default();
         println!("{} is {}", event.path, value.escape_ascii());
+        // An event for the folder may stand for many that there was no room for.
+        if event.path == PATH
+            && let Ok(children) = Store::shared().directory(PATH)
+            && !children.is_empty()
+        {
+            println!("{PATH} has {} children", children.len());
+        }
         if value == b"end" {
             break;
         }
