@@ -12,7 +12,7 @@ mod linux;
 pub mod plot;
 pub mod report;
 mod service;
-mod tool;
+pub mod tool;
 
 use crate::app::App;
 use crate::cli;

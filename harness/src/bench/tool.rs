@@ -16,16 +16,24 @@ pub const PLACE: &str = "/images/linux-bench";
 /// Far more than a slow machine needs.
 const LIMIT: Duration = Duration::from_secs(10 * 60);
 
+/// Puts it into dom0.
+pub fn put(machine: &Machine, program: &[u8]) -> Result<()> {
+    machine.agent().put(PLACE, program)?;
+    run(machine, &format!("chmod 755 {PLACE}"))
+}
+
 /// Puts it into dom0, and has it be the other end of guests' connections.
 pub fn start(machine: &Machine, program: &[u8]) -> Result<()> {
-    let agent = machine.agent();
-    agent.put(PLACE, program)?;
-    let script = format!("chmod 755 {PLACE} && (setsid {PLACE} peer < /dev/null > /dev/null 2>&1 &)");
-    let started = agent.exec(&["sh", "-c", &script], &[])?;
-    if started.status == 0 {
+    put(machine, program)?;
+    run(machine, &format!("setsid {PLACE} peer < /dev/null > /dev/null 2>&1 &"))
+}
+
+fn run(machine: &Machine, script: &str) -> Result<()> {
+    let ended = machine.agent().exec(&["sh", "-c", script], &[])?;
+    if ended.status == 0 {
         return Ok(());
     }
-    Err(Error::fault(format!("{PLACE} does not start in dom0: {}", String::from_utf8_lossy(&started.stderr).trim())))
+    Err(Error::fault(format!("{PLACE} does not start in dom0: {}", String::from_utf8_lossy(&ended.stderr).trim())))
 }
 
 /// Compiles it.

@@ -47,7 +47,7 @@ pub struct Bench {
     cargo harness soak --scale 1       a hundredth of everything: what CI does\n\n\
     Exit status: 0 when all held, 1 when one did not.")]
 pub struct Soak {
-    /// Which ones: console, create, reboot, events, threads, clock, heap, crash. All of them, if none is named.
+    /// Which ones: console, create, reboot, events, threads, clock, heap, pings, crash. All of them, if none is named.
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
     /// Do so much of each, in percent.

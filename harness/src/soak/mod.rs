@@ -8,6 +8,7 @@ mod console;
 mod crash;
 mod cycles;
 mod in_guest;
+mod network;
 
 use crate::app::App;
 use crate::check::Bench;
@@ -98,6 +99,14 @@ pub const ALL: &[Soak] = &[
         run: in_guest::heap,
     },
     Soak {
+        name: "pings",
+        title: "each ping of a flood is answered, and no frame lost",
+        stage: "stage6",
+        count: 1_000_000,
+        unit: "pings",
+        run: network::pings,
+    },
+    Soak {
         name: "crash",
         title: "what was flushed is on the disk when a guest is destroyed",
         stage: "stage7",
@@ -109,6 +118,8 @@ pub const ALL: &[Soak] = &[
 
 /// What a soak works on: a test host, and the stage's image in it.
 pub struct Ground<'a> {
+    /// What everything is built with.
+    pub app: &'a App,
     /// The test host.
     pub machine: &'a Machine,
     /// What the stage's checks give a guest.
@@ -183,7 +194,7 @@ fn one(bench: &mut Bench, soak: &Soak, count: u64) -> Result<String> {
     let machine = bench.machine()?;
     machine.agent().put(KERNEL, &image)?;
     let _step = app.ui.step(&format!("{}: {}", soak.name, count_of(soak, count)));
-    (soak.run)(&mut Ground { machine, shape: &stage.lab.guest }, count)
+    (soak.run)(&mut Ground { app, machine, shape: &stage.lab.guest }, count)
 }
 
 #[cfg(test)]

@@ -2,9 +2,10 @@
 //!
 //! - `linux-bench` runs in the test host's Linux PV guest before its shell, and does what compares;
 //! - `linux-bench peer` is the other end of either guest's connections, in dom0;
-//! - `linux-bench outside DOMAIN ADDRESS MAC` has a guest that is paused begin, and measures in dom0 how it serves.
+//! - `linux-bench outside DOMAIN ADDRESS MAC` has a guest that is paused begin, and measures in dom0 how it serves;
+//! - `linux-bench flood ADDRESS COUNT` pings a guest so often from dom0, which `harness soak` asks for.
 //!
-//! All print the lines that the kernel's `app=bench` prints: `bench <name> <least> <median> <samples>`, in ticks of the
+//! The first and the third print the lines that the kernel's `app=bench` prints: `bench <name> <least> <median> <samples>`, in ticks of the
 //! time stamp counter, which is the same for dom0 and guests. Invariant: nothing is printed before all is measured, and
 //! dom0 is left alone for a while before.
 
@@ -69,7 +70,8 @@ fn main() -> ExitCode {
         }
         ["peer"] => peer::serve(),
         ["outside", domain, address, mac] => outside::measure(domain, address, mac),
-        _ => Err("linux-bench [peer | outside DOMAIN ADDRESS MAC]".into()),
+        ["flood", address, count] => outside::flood(address, count),
+        _ => Err("linux-bench [peer | outside DOMAIN ADDRESS MAC | flood ADDRESS COUNT]".into()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

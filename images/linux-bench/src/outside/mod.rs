@@ -1,4 +1,4 @@
-//! What dom0 sees of a guest that serves a page by HTTP: how soon, and how fast.
+//! What dom0 sees of a guest: how soon and how fast it serves a page by HTTP, and whether it answers each of many pings.
 //!
 //! The same for every guest. Invariant: until the guest's first byte nothing else runs in dom0.
 
@@ -6,6 +6,8 @@ mod domain;
 mod first_byte;
 mod http;
 mod ping;
+
+pub use ping::flood;
 
 use std::net::Ipv4Addr;
 use std::process::Command;
