@@ -31,6 +31,7 @@ pub mod queue;
 pub mod queues;
 pub mod random;
 pub mod rx;
+pub mod segments;
 pub mod shared_ring;
 pub mod signal;
 pub mod statistics;

@@ -10,7 +10,8 @@
 //! | `feature-sg` | 1: a frame may come in several parts |
 //! | `feature-no-csum-offload` | 0: a frame of this machine may come without a checksum |
 //! | `feature-ipv6-csum-offload` | 1: that holds for IPv6, too |
-//! | `feature-gso-tcpv4`, `-tcpv6` | 0: no segments that are longer than the interface's frames |
+//! | `feature-gso-tcpv4` | 1: several segments of TCP may come as one frame, over IPv4 |
+//! | `feature-gso-tcpv6` | 0: but not over IPv6 |
 //! | `multi-queue-num-queues` | how many, if the backend has more than one |
 //!
 //! Invariant: what lies above the link survives it. Interfaces are detached and attached again, backends end and come back; sockets
@@ -170,6 +171,7 @@ impl Driver for Follower {
         let offer = Offer {
             split: offered("feature-split-event-channels")? != 0,
             gathers: offered("feature-sg")? != 0,
+            segments: offered("feature-sg")? != 0 && offered("feature-gso-tcpv4")? != 0,
             // Every backend completes checksums over IPv4, unless the toolstack has forbidden it to say so.
             offload: Offload { ipv4: true, ipv6: offered("feature-ipv6-csum-offload")? != 0 },
             pages: (256 / count).max(64) as u16,
@@ -186,14 +188,14 @@ impl Driver for Follower {
             ("feature-sg", 1),
             ("feature-no-csum-offload", 0),
             ("feature-ipv6-csum-offload", 1),
-            ("feature-gso-tcpv4", 0),
+            ("feature-gso-tcpv4", 1),
             ("feature-gso-tcpv6", 0),
         ];
         details.extend(features.iter().map(|(key, value)| (String::from(*key), format!("{value}"))));
 
         let mut state = self.lock();
         state.address = Some(address);
-        state.queues = Some(Queues::new(queues, mtu, offer.offload));
+        state.queues = Some(Queues::new(queues, mtu, offer.offload).with_rows(offer.segments));
         Ok(details)
     }
     // ANCHOR_END: publish

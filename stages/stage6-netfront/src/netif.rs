@@ -77,6 +77,13 @@ impl TxRequest {
     }
 }
 
+/// The slot that says how much data each segment of a frame has: segments of TCP over IPv4, sent as one (`XEN_NETIF_EXTRA_TYPE_GSO`).
+pub fn segment_size(size: u16) -> [u32; 3] {
+    const GSO: u32 = 1;
+    const TCP_OVER_IPV4: u32 = 1;
+    [GSO | u32::from(size) << 16, TCP_OVER_IPV4, 0]
+}
+
 /// What became of a part that was sent: a copy of a tx response.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TxResponse {

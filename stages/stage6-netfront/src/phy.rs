@@ -6,8 +6,9 @@
 //! Invariant: the protocols see no frame that is longer than they were told, and no segment whose checksum is wrong.
 
 use alloc::vec::Vec;
+use core::num::{NonZeroU16, NonZeroUsize};
 
-use smoltcp::phy::{Device, DeviceCapabilities, RxToken, TxToken};
+use smoltcp::phy::{Device, DeviceCapabilities, PacketMeta, RxToken, TxToken};
 use smoltcp::time::Instant;
 
 use crate::checksum::Offload;
@@ -40,7 +41,7 @@ pub trait Wire {
     /// Counts a frame that was dropped.
     fn unfit(&mut self, why: Unfit);
 
-    /// Whether a frame of the most bytes could be sent now.
+    /// Whether a frame of the most bytes could be sent now, of whatever kind.
     fn can_send(&mut self) -> bool;
 
     /// A buffer of so many bytes, all of them 0.
@@ -48,6 +49,14 @@ pub trait Wire {
 
     /// Sends a frame. `blank` tells that its checksum is left to the backend.
     fn send(&mut self, frame: Vec<u8>, blank: bool);
+
+    /// The most bytes of a frame that holds a row of segments of TCP over IPv4, if such can be sent: see [`segments`](crate::segments).
+    fn longest_row(&self) -> Option<NonZeroUsize> {
+        None
+    }
+
+    /// Tells that the next frame to be sent holds a row, and how much data each of its segments has, but for the last.
+    fn announce_row(&mut self, _segment: NonZeroU16) {}
 }
 // ANCHOR_END: wire
 
@@ -95,7 +104,9 @@ impl<W: Wire> Device for Phy<'_, W> {
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
-        capabilities(self.0)
+        let mut capabilities = capabilities(self.0);
+        capabilities.segmentation.tcpv4 = self.0.longest_row();
+        capabilities
     }
 }
 
@@ -106,6 +117,12 @@ impl RxToken for Receiving {
 }
 
 impl<W: Wire> TxToken for Sending<'_, W> {
+    fn set_meta(&mut self, meta: PacketMeta) {
+        if let Some(segment) = meta.segmentation_offload_size {
+            self.0.announce_row(segment);
+        }
+    }
+
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, f: F) -> R {
         send(self.0, length, f)
     }

@@ -81,6 +81,8 @@ pub struct Offer {
     pub split: bool,
     /// Frames in several parts.
     pub gathers: bool,
+    /// Several segments of TCP over IPv4 as one frame.
+    pub segments: bool,
     /// Checksums.
     pub offload: Offload,
     /// Pages offered for frames.

@@ -11,13 +11,15 @@
 //! Invariant: whoever stops taking from a ring has asked for an event, or has been told that there is more.
 
 use alloc::vec::Vec;
+use core::num::{NonZeroU16, NonZeroUsize};
 
 use crate::checksum::Offload;
-use crate::netif::SHORTEST;
+use crate::netif::{LONGEST, SHORTEST};
 use crate::pages::{Granted, Memory};
 use crate::phy::{Unfit, Wire};
 use crate::queue::{Bell, Ports, Queue, RingPage};
 use crate::rx::{self, Frame, Received, Receiver};
+use crate::segments::Cut;
 use crate::shared_ring::RingMemory;
 use crate::statistics::Counts;
 use crate::tx::{self, SendError, Transmitter};
@@ -53,6 +55,12 @@ pub struct Queues<M = RingPage, S = Granted, B = Ports> {
     answers: u64,
     /// A buffer that was used before.
     spare: Vec<u8>,
+    /// The backend takes several segments as one frame.
+    rows: bool,
+    /// How much data each segment of the next frame has, if it has several.
+    segments: Option<NonZeroU16>,
+    /// A frame of several segments that have come.
+    cut: Option<Cut>,
     counts: Counts,
 }
 
@@ -70,8 +78,17 @@ impl<M: RingMemory, S: Memory, B: Bell> Queues<M, S, B> {
             left: ROUND,
             answers: 0,
             spare: Vec::new(),
+            rows: false,
+            segments: None,
+            cut: None,
             counts,
         }
+    }
+
+    /// Has several segments of TCP sent as one frame, where the backend takes such and there is memory for one.
+    pub fn with_rows(mut self, takes: bool) -> Self {
+        self.rows = takes && self.spare.try_reserve_exact(LONGEST).is_ok();
+        self
     }
 
     /// What came and went.
@@ -203,6 +220,15 @@ impl<M: RingMemory, S: Memory, B: Bell> Wire for Queues<M, S, B> {
     }
 
     fn receive(&mut self) -> Option<Frame> {
+        if self.left > 0
+            && let Some(cut) = &mut self.cut
+        {
+            if let Some(segment) = cut.next() {
+                self.left -= 1;
+                return Some(segment);
+            }
+            self.cut = None;
+        }
         let count = self.queues.len();
         let mut empty = 0;
         while empty < count && self.left > 0 && !self.broken {
@@ -219,8 +245,13 @@ impl<M: RingMemory, S: Memory, B: Bell> Wire for Queues<M, S, B> {
                     if queue.room() as usize >= REFILL && queue.pool().counts().1 >= REFILL {
                         rx::refill(queue);
                     }
-                    if frame.is_some() {
-                        return frame;
+                    match frame.map(|frame| Cut::new(frame, self.mtu)) {
+                        Some(Ok(cut)) => match self.cut.insert(cut).next() {
+                            Some(segment) => return Some(segment),
+                            None => self.counts.dropped += 1, // there is no memory
+                        },
+                        Some(Err(frame)) => return Some(frame),
+                        None => {}
                     }
                 }
             }
@@ -236,10 +267,20 @@ impl<M: RingMemory, S: Memory, B: Bell> Wire for Queues<M, S, B> {
         }
     }
 
+    fn longest_row(&self) -> Option<NonZeroUsize> {
+        if self.rows { NonZeroUsize::new(LONGEST) } else { None }
+    }
+
+    fn announce_row(&mut self, segment: NonZeroU16) {
+        self.segments = Some(segment);
+    }
+
     fn can_send(&mut self) -> bool {
         self.reap();
         // Which queue it will be is known when the frame is.
-        let parts = (self.mtu + SHORTEST).div_ceil(console::types::PAGE_SIZE) as u32;
+        let longest = if self.rows { LONGEST } else { self.mtu + SHORTEST };
+        // A row takes a slot more.
+        let parts = longest.div_ceil(console::types::PAGE_SIZE) as u32 + u32::from(self.rows);
         let room = !self.queues.is_empty() && self.queues.iter().all(|queue| queue.tx.room() >= parts);
         self.full |= !room;
         room && !self.broken
@@ -253,9 +294,10 @@ impl<M: RingMemory, S: Memory, B: Bell> Wire for Queues<M, S, B> {
     }
 
     fn send(&mut self, frame: Vec<u8>, blank: bool) {
+        let segments = self.segments.take().map(NonZeroU16::get);
         let chosen = flow(&frame) % self.queues.len().max(1);
         if let Some(queue) = self.queues.get_mut(chosen) {
-            match tx::send(&mut queue.tx, &frame, blank) {
+            match queue.tx.send(&frame, blank, segments) {
                 Ok(()) => {
                     self.counts.sent += 1;
                     self.counts.bytes_sent += frame.len() as u64;

@@ -1,6 +1,7 @@
 //! The rings with a backend of the tests' own; checksums. (They use exercises 6a to 6c.)
 
 mod hostile;
+mod segments;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

@@ -12,7 +12,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::netif::{TX_SLOT, TxFlags, TxRequest, TxResponse};
+use crate::netif::{TX_SLOT, TxFlags, TxRequest, TxResponse, segment_size};
 use crate::pages::{Memory, Page, Pool};
 use crate::rx::Broken;
 use crate::shared_ring::{FrontRing, Overrun, RingMemory};
@@ -104,6 +104,8 @@ pub struct TxHalf<M, S> {
     pool: Pool<S>,
     offered: Vec<Option<Page>>,
     gathers: bool,
+    /// The next frame holds several segments, with so much data in each.
+    segments: Option<u16>,
 }
 
 impl<M: RingMemory, S: Memory> TxHalf<M, S> {
@@ -111,7 +113,19 @@ impl<M: RingMemory, S: Memory> TxHalf<M, S> {
     pub fn new(memory: M, pool: Pool<S>, gathers: bool) -> Self {
         let ring = FrontRing::new(memory, TX_SLOT);
         let offered = (0..ring.slots()).map(|_| None).collect();
-        Self { ring, pool, offered, gathers }
+        Self { ring, pool, offered, gathers, segments: None }
+    }
+
+    /// Puts requests for a frame as [`send`] does. If it holds several segments of TCP, `segments` is how much data each has: behind the first
+    /// request stands a slot that says so.
+    ///
+    /// # Errors
+    /// As [`send`].
+    pub fn send(&mut self, frame: &[u8], blank: bool, segments: Option<u16>) -> Result<(), SendError> {
+        self.segments = segments;
+        let sent = send(self, frame, blank);
+        self.segments = None;
+        sent
     }
 
     /// Shows the backend all requests that were put. Returns whether it has to be told.
@@ -146,7 +160,7 @@ impl<M: RingMemory, S: Memory> Transmitter for TxHalf<M, S> {
     }
 
     fn room(&self) -> u32 {
-        self.ring.room()
+        self.ring.room().saturating_sub(u32::from(self.segments.is_some()))
     }
 
     fn spare(&mut self) -> Option<Page> {
@@ -161,10 +175,15 @@ impl<M: RingMemory, S: Memory> Transmitter for TxHalf<M, S> {
         self.pool.memory().write(page.number(), bytes);
     }
 
-    fn offer(&mut self, page: Page, flags: TxFlags, size: u16) {
+    fn offer(&mut self, page: Page, mut flags: TxFlags, size: u16) {
         let id = page.number();
         let reference = self.pool.memory().reference(id);
+        let segments = self.segments.take();
+        flags.set(TxFlags::EXTRA, segments.is_some());
         self.ring.put(TxRequest { reference, offset: 0, flags, id, size }.words());
+        if let Some(size) = segments {
+            self.ring.put(segment_size(size));
+        }
         if let Some(slot) = self.offered.get_mut(usize::from(id)) {
             *slot = Some(page);
         }

@@ -15,6 +15,10 @@ use crate::queue::Bell;
 use crate::shared_ring::RingMemory;
 
 pub(super) const MORE: u16 = 4;
+const EXTRA: u16 = 8;
+const NULL: u16 = 1;
+/// Stands for a slot that holds no part of a frame.
+const NOTHING: u32 = u32::MAX;
 
 #[derive(Clone)]
 pub(super) struct Ring(Rc<RefCell<Vec<u32>>>);
@@ -97,6 +101,7 @@ pub(super) struct Backend {
     pub(super) connections: [Connection; 2],
     mtu: usize,
     pub(super) sent: u64,
+    pub(super) rows: u64,
 }
 
 impl Backend {
@@ -117,6 +122,7 @@ impl Backend {
             connections: Default::default(),
             mtu,
             sent: 0,
+            rows: 0,
         }
     }
 
@@ -125,7 +131,7 @@ impl Backend {
         let produced = self.tx.load(0);
         let mut most = SLOTS;
         while self.tx_taken != produced && most > 0 {
-            let (mut frame, mut whole) = (Vec::new(), None);
+            let (mut frame, mut whole, mut segment) = (Vec::new(), None, None);
             loop {
                 let place = Ring::place(self.tx_taken, 3);
                 let [page, flags, id] = std::array::from_fn(|word| self.tx.load(place + 4 * word));
@@ -140,15 +146,29 @@ impl Backend {
                     assert!(part <= 4096 && page == id, "a part of {part} bytes in page {page}, which is {id}");
                     frame.extend_from_slice(&self.tx_pages.content.borrow()[page as usize][..part]);
                 }
+                if flags & EXTRA != 0 && self.tx_taken != produced && most > 0 {
+                    let place = Ring::place(self.tx_taken, 3);
+                    let [kind, of, _] = std::array::from_fn(|word| self.tx.load(place + 4 * word));
+                    assert!(self.lied || (kind & 0xffff, of) == (1, 1), "{kind:x} {of:x} is said about a frame");
+                    segment = Some((kind >> 16) as usize);
+                    self.tx_open.push(NOTHING);
+                    self.tx_taken = self.tx_taken.wrapping_add(1);
+                    most -= 1;
+                }
                 if flags & MORE == 0 || self.tx_taken == produced || most == 0 {
                     break;
                 }
             }
             if !self.lied {
                 assert_eq!(Some(frame.len()), whole, "a frame is longer than it says");
-                assert!((SHORTEST..=self.mtu + SHORTEST).contains(&frame.len()), "a frame of {} bytes", frame.len());
+                let longest = segment.map_or(self.mtu + SHORTEST, |size| {
+                    assert!((1..=self.mtu - 40).contains(&size) && frame.len() > size + 54, "segments of {size} bytes");
+                    usize::from(u16::MAX)
+                });
+                assert!((SHORTEST..=longest).contains(&frame.len()), "a frame of {} bytes", frame.len());
                 assert_eq!(frame[6..12], OWN.0, "a frame with another sender");
                 self.sent += 1;
+                self.rows += u64::from(segment.is_some());
                 self.look(&frame);
             }
         }
@@ -157,7 +177,9 @@ impl Backend {
     /// Answers one of them.
     pub(super) fn answer(&mut self, which: usize, status: u16) {
         let id = self.tx_open.swap_remove(which);
-        self.tx.store(Ring::place(self.tx_answered, 3), id | u32::from(status) << 16);
+        // A slot that was no part of a frame has an answer of its own.
+        let status = if id == NOTHING { NULL } else { status };
+        self.tx.store(Ring::place(self.tx_answered, 3), id & 0xffff | u32::from(status) << 16);
         self.tx_answered = self.tx_answered.wrapping_add(1);
         self.tx.store(8, self.tx_answered);
     }

@@ -105,8 +105,13 @@ impl Frame<'_> {
                     Segment::Last => (0x11, 0),
                     Segment::Any { flags, off } => (flags, off),
                 };
-                let payload = if asks { &[] } else { payload };
-                let segment = tcp(ports, sequence.wrapping_add_signed(off.into()), acknowledged, flags, payload);
+                let payload = match *kind {
+                    _ if asks => Vec::new(),
+                    // Several segments as one.
+                    Segment::More => payload.repeat(5000 / payload.len().max(1)),
+                    _ => payload.into(),
+                };
+                let segment = tcp(ports, sequence.wrapping_add_signed(off.into()), acknowledged, flags, &payload);
                 ethernet(2, [8, 0], &ip(6, 2, 0, &segment))
             }
             Frame::Ip6(Piece(bytes)) => ethernet(2, [0x86, 0xdd], bytes),

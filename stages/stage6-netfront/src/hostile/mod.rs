@@ -39,6 +39,8 @@ pub struct Seen {
     pub received: u64,
     /// Frames that came to the backend.
     pub sent: u64,
+    /// Those of them that held several segments.
+    pub rows: u64,
     /// Bytes of a connection that came to the application.
     pub echoed: u64,
     /// The interface was given up.
@@ -99,7 +101,8 @@ pub fn play(data: &[u8]) -> Seen {
     let mtu = if gathers && choices.arbitrary().unwrap_or(false) { 9000 } else { 1500 };
     // Half of all backends break no rule: then more is asserted.
     let honest = choices.arbitrary().unwrap_or(true);
-    let mut play = Play::new(pages, gathers, mtu);
+    let rows = gathers && choices.arbitrary().unwrap_or(false);
+    let mut play = Play::new(pages, gathers, mtu, rows);
     while !choices.is_empty() {
         let Ok(step) = choices.arbitrary::<Step<'_>>() else { break };
         if !(honest && step.breaks_rules()) {
@@ -113,17 +116,24 @@ pub fn play(data: &[u8]) -> Seen {
     play.rounds();
     let counts = play.queues.counts();
     assert_eq!(counts.broken, u64::from(play.queues.is_broken()));
-    Seen { received: counts.received, sent: play.backend.sent, broken: play.queues.is_broken(), ..play.seen }
+    Seen {
+        received: counts.received,
+        sent: play.backend.sent,
+        rows: play.backend.rows,
+        broken: play.queues.is_broken(),
+        ..play.seen
+    }
 }
 
 impl Play {
-    fn new(pages: u16, gathers: bool, mtu: usize) -> Self {
+    fn new(pages: u16, gathers: bool, mtu: usize, rows: bool) -> Self {
         let backend = Backend::new(mtu);
         let mut rx_half = RxHalf::new(backend.rx.clone(), Pool::new(backend.rx_pages.clone(), pages));
         let tx_half = TxHalf::new(backend.tx.clone(), Pool::new(backend.tx_pages.clone(), SLOTS as u16), gathers);
         crate::rx::refill(&mut rx_half);
         let mut queues =
-            Queues::new(vec![Queue { bell: Mute, rx: rx_half, tx: tx_half }], mtu, Offload { ipv4: true, ipv6: false });
+            Queues::new(vec![Queue { bell: Mute, rx: rx_half, tx: tx_half }], mtu, Offload { ipv4: true, ipv6: false })
+                .with_rows(rows);
 
         let mut config = Config::new(HardwareAddress::Ethernet(OWN));
         config.random_seed = 1;

@@ -9,6 +9,7 @@
 //! Invariant: nobody is introduced who is not on this network, nor twice within a [`WHILE`].
 
 use alloc::vec::Vec;
+use core::num::{NonZeroU16, NonZeroUsize};
 use core::time::Duration;
 
 use smoltcp::wire::{
@@ -112,6 +113,14 @@ impl<M: RingMemory, S: Memory, B: Bell> Wire for Gate<'_, M, S, B> {
 
     fn unfit(&mut self, why: Unfit) {
         self.queues.unfit(why);
+    }
+
+    fn longest_row(&self) -> Option<NonZeroUsize> {
+        self.queues.longest_row()
+    }
+
+    fn announce_row(&mut self, segment: NonZeroU16) {
+        self.queues.announce_row(segment);
     }
 
     fn can_send(&mut self) -> bool {

@@ -240,17 +240,18 @@ fn whatever_comes_is_counted_once() {
 
 #[test]
 fn whatever_a_backend_does_the_protocols_go_on_or_the_interface_is_given_up() {
-    let (mut received, mut sent, mut echoed, mut broken) = (0, 0, 0, 0);
+    let (mut received, mut sent, mut rows, mut echoed, mut broken) = (0, 0, 0, 0, 0);
     for seed in 0..2000 {
         let mut rng = fastrand::Rng::with_seed(seed);
         let length = rng.usize(..if seed % 16 == 0 { 20_000 } else { 3000 });
         let bytes: Vec<u8> = std::iter::repeat_with(|| rng.u8(..)).take(length).collect();
         let seen = crate::hostile::play(&bytes);
-        (received, sent, echoed) = (received + seen.received, sent + seen.sent, echoed + seen.echoed);
+        (received, sent, rows) = (received + seen.received, sent + seen.sent, rows + seen.rows);
+        echoed += seen.echoed;
         broken += usize::from(seen.broken);
     }
     assert!(
-        received > 5000 && sent > 2000 && echoed > 1000 && broken > 300,
-        "{received} received, {sent} sent, {echoed} echoed, {broken} broken"
+        received > 5000 && sent > 2000 && rows > 10 && echoed > 1000 && broken > 300,
+        "{received} received, {sent} sent, {rows} of them rows, {echoed} echoed, {broken} broken"
     );
 }
