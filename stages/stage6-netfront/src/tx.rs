@@ -2,7 +2,8 @@
 //!
 //! Follows Xen's `public/io/netif.h`, and what Linux's netback takes. A frame is copied into pages and a request is put for each. The first
 //! request holds the size of the *whole* frame; those behind it, each with the size of its own part. All but the last are marked with
-//! `MORE`. A backend takes frames of several parts only if it has said `feature-sg`.
+//! `MORE`. A backend takes frames of several parts only if it has said `feature-sg`. Where a frame holds several [`segments`](crate::segments), a slot
+//! behind the first request says so.
 //!
 //! A backend may answer in any order, so a page is found by the id, which is the page's number. While a request has no answer the
 //! backend may be reading the page.
