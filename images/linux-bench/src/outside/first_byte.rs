@@ -17,9 +17,9 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 /// Between two tries.
-const PAUSE: Duration = Duration::from_millis(1);
+const PAUSE: Duration = Duration::from_millis(5);
 /// Tries under way at the same time.
-const MOST: usize = 64;
+const MOST: usize = 16;
 /// Far more than a slow machine needs.
 const LIMIT: Duration = Duration::from_secs(300);
 
