@@ -11,6 +11,15 @@ pub fn put<L: Levels>(levels: &mut L, state: &mut State, level: usize, item: L::
 /// Takes the item that is to run next.
 pub fn pick<L: Levels>(levels: &mut L, state: &mut State) -> Option<L::Item> {
     let highest = state.occupied.checked_ilog2()? as usize;
+    let chosen = if state.occupied == 1 << highest { highest } else { in_turn(state, highest) };
+    state.passed_over[chosen] = 0;
+    let item = levels.take(chosen, &mut |_| true);
+    note_empty(levels, state, chosen);
+    item
+}
+
+/// The level whose turn it is, where there are several. The others are passed over.
+fn in_turn(state: &mut State, highest: usize) -> usize {
     let impatient = (0..highest).rev().find(|&level| occupied(state, level) && state.passed_over[level] >= PATIENCE);
     let chosen = impatient.unwrap_or(highest);
     for level in (0..LEVELS).filter(|&level| level != chosen) {
@@ -18,10 +27,7 @@ pub fn pick<L: Levels>(levels: &mut L, state: &mut State) -> Option<L::Item> {
             state.passed_over[level] += 1;
         }
     }
-    state.passed_over[chosen] = 0;
-    let item = levels.take(chosen, &mut |_| true);
-    note_empty(levels, state, chosen);
-    item
+    chosen
 }
 
 /// Takes an item for another vCPU.

@@ -35,31 +35,46 @@ unsafe impl Send for List {}
 static READY: Lock<List> = Lock::new(List { first: None, last: core::ptr::null() });
 static WORKERS: WaitQueue = WaitQueue::new();
 
-/// Puts a task at the end.
-pub(super) fn push(task: Arc<Task>) {
-    {
-        let mut list = READY.lock();
+impl List {
+    fn push(&mut self, task: Arc<Task>) {
         let this = Arc::as_ptr(&task);
-        if list.first.is_none() {
-            list.first = Some(task);
+        if self.first.is_none() {
+            self.first = Some(task);
         } else {
             // SAFETY: where there is a first there is a last, and the list owns a reference to it. (Otherwise it may be gone.)
-            unsafe { &*list.last }.link().0.set(Some(task));
+            unsafe { &*self.last }.link().0.set(Some(task));
         }
-        list.last = this;
+        self.last = this;
     }
+
+    fn pop(&mut self) -> Option<Arc<Task>> {
+        let task = self.first.take()?;
+        self.first = task.link().0.take();
+        Some(task)
+    }
+}
+
+/// Puts a task at the end.
+pub(super) fn push(task: Arc<Task>) {
+    READY.lock().push(task);
     WORKERS.wake(1);
+}
+
+/// Puts a task at the end, and takes the first, which without any other is the same one. By a worker: nobody has to be woken,
+/// as there are as many tasks ready as before, and whoever was woken for one of them finds one.
+pub(super) fn exchange(task: Arc<Task>) -> Arc<Task> {
+    let mut list = READY.lock();
+    let Some(first) = list.pop() else { return task };
+    list.push(task);
+    first
 }
 
 /// Takes the first task; waits until there is one.
 pub(super) fn pop() -> Arc<Task> {
     loop {
-        {
-            let mut list = READY.lock();
-            if let Some(task) = list.first.take() {
-                list.first = task.link().0.take();
-                return task;
-            }
+        let first = READY.lock().pop();
+        if let Some(task) = first {
+            return task;
         }
         WORKERS.wait(None, || READY.lock().first.is_none());
     }

@@ -34,42 +34,44 @@ impl Task {
         &self.link
     }
 
-    fn wake_up(self: Arc<Self>) {
-        if self.stage.wake() {
-            queue::push(self);
-        }
-    }
-
-    /// Polls it once. By a worker that took it out of the queue.
-    fn poll(self: Arc<Self>) {
+    /// Polls it once. By a worker that took it out of the queue. Returns it if it is to be polled again.
+    fn poll(self: Arc<Self>) -> Option<Arc<Self>> {
         self.stage.begin();
         let waker = Waker::from(self.clone());
         // SAFETY: this worker has taken the task out of the queue, where it is once at most, and so has the future.
         let job = unsafe { &mut *self.job.get() };
-        let Some(future) = job else { return };
+        let future = job.as_mut()?;
         if future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
             *job = None;
             self.stage.done();
-        } else if self.stage.wait() {
-            queue::push(self);
+            return None;
         }
+        self.stage.wait().then_some(self)
     }
 }
 
 impl Wake for Task {
     fn wake(self: Arc<Self>) {
-        self.wake_up();
+        if self.stage.wake() {
+            queue::push(self);
+        }
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.clone().wake_up();
+        // The reference is the queue's: one that is queued already needs none.
+        if self.stage.wake() {
+            queue::push(self.clone());
+        }
     }
 }
 
 /// The life of a worker.
 pub(super) fn work() {
     loop {
-        queue::pop().poll();
+        let mut task = queue::pop();
+        while let Some(again) = task.poll() {
+            task = queue::exchange(again);
+        }
     }
 }
 

@@ -53,8 +53,7 @@ pub(crate) fn is_up() -> bool {
 pub(crate) fn schedule(leaving: Leaving) {
     let Some(here) = Scheduler::here() else { return };
     let previous = current();
-    let leaving =
-        if leaving == Leaving::Ready && !allowed(previous).contains(here.cpu) { Leaving::Elsewhere } else { leaving };
+    let leaving = if leaving == Leaving::Ready && !may_run(previous, here.cpu) { Leaving::Elsewhere } else { leaving };
     here.reschedule.store(false, Ordering::Relaxed);
     let next = choose(here, previous, leaving);
     let now = events::clock::now().0;
@@ -97,7 +96,7 @@ fn choose(here: &Scheduler, previous: &'static Control, leaving: Leaving) -> &'s
         let Some(item) = picked.or_else(|| steal(here)) else { return here.idle_thread() };
         // SAFETY: it was in a queue, so it has not ended, and can't before it runs.
         let next: &'static Control = unsafe { item.as_ptr().as_ref() };
-        if core::ptr::eq(next, previous) || allowed(next).contains(here.cpu) {
+        if core::ptr::eq(next, previous) || may_run(next, here.cpu) {
             return next;
         }
         make_ready(next); // its affinity was changed while it waited here
@@ -219,6 +218,11 @@ fn allowed(thread: &Control) -> CpuSet {
     if wanted.is_empty() { online } else { wanted }
 }
 
+/// Whether a vCPU is among those. Most threads may run anywhere, and the vCPU is on: then that is known at once.
+fn may_run(thread: &Control, cpu: u32) -> bool {
+    thread.affinity.contains(cpu) && ONLINE.contains(cpu) || allowed(thread).contains(cpu)
+}
+
 /// Chooses the vCPU for a thread that is ready: its last one or another with nothing to do, or one where it is the most
 /// important. Also tells whether it had nothing to do: it has now, and the next thread goes elsewhere.
 fn place(thread: &Control) -> (&'static Scheduler, bool) {
@@ -252,7 +256,7 @@ fn steal(here: &Scheduler) -> Option<Item> {
     for other in behind.filter(|other| other.count.load(Ordering::Relaxed) > 0) {
         let mut fits = |item: &Item| {
             let thread = item.control();
-            !thread.on_cpu.load(Ordering::Acquire) && allowed(thread).contains(here.cpu)
+            !thread.on_cpu.load(Ordering::Acquire) && may_run(thread, here.cpu)
         };
         // Not `try_lock`: whoever has nothing to do would go to sleep beside a thread that is ready.
         let mut ready = other.ready.lock();
@@ -267,6 +271,7 @@ fn steal(here: &Scheduler) -> Option<Item> {
 /// Tells a vCPU with nothing to do that there is a thread in this queue that it may take from now on.
 fn offer(here: &Scheduler, thread: &Control) {
     if here.count.load(Ordering::Relaxed) > 0
+        && !IDLE.load().is_empty()
         && let Some(idle) = IDLE.load().and(allowed(thread)).iter().find(|cpu| IDLE.remove(*cpu))
         && let Some(idle) = Scheduler::of(idle)
     {
