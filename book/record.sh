@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Records real runs for the book and the README: consoles and figures in src/runs/*.txt, src/images/console.svg and
-# src/images/bench.svg. Run it after a change to what the kernel prints or takes: book/record.sh
+# src/images/bench*.svg. Run it after a change to what the kernel prints or takes: book/record.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -47,5 +47,7 @@ record handler-fault stage3 --cmdline 'app=exception exception=interrupt'
 record log stage3 --cmdline app=time
 picture "cargo harness run stage1 --solution --cmdline app=fault" <book/src/runs/page-fault.txt >book/src/images/console.svg
 
-cargo --quiet harness bench --counted --plot book/src/images/bench.svg >book/src/runs/bench.txt
-cargo --quiet harness bench --counted --alone --memory 4096 --runs 2 >book/src/runs/bench-4-gib.txt
+cargo --quiet harness bench threads --counted --plot book/src/images/bench.svg >book/src/runs/bench.txt
+cargo --quiet harness bench threads --counted --alone --memory 4096 --runs 2 >book/src/runs/bench-4-gib.txt
+# Times: on a machine that has nothing else to do.
+cargo --quiet harness bench --runs 5 --plot book/src/images/bench-devices.svg >book/src/runs/bench-devices.txt
