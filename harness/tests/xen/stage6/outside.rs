@@ -32,7 +32,7 @@ fn four_queues_with_two_event_channels_each_are_used() {
         "feature-sg=1",
         "feature-no-csum-offload=0",
         "feature-ipv6-csum-offload=1",
-        "feature-gso-tcpv4=0",
+        "feature-gso-tcpv4=1",
         "feature-gso-tcpv6=0",
     ] {
         has(&front, line);
