@@ -62,11 +62,10 @@ fn check(app: &App, image: &Path, text: &str) -> Result<()> {
     agent.put(&format!("{FOLDER}/{kernel}"), &std::fs::read(image).on("read", image)?)?;
     agent.put(&format!("{FOLDER}/config"), text.as_bytes())?;
     let said = agent.exec(&["sh", "-c", &format!("cd {FOLDER} && xl create --dryrun config")], b"")?;
-    if said.status == 0 {
-        return Ok(());
-    }
-    let words = String::from_utf8_lossy(&said.stderr).trim().to_owned();
-    Err(Error::fault(format!("xl refuses the configuration: {words}")).next("report it, with the configuration"))
+    let refused = |words| {
+        Error::fault(format!("xl refuses the configuration: {words}")).next("report it, with the configuration")
+    };
+    machine::outcome(&said).map(drop).map_err(refused)
 }
 
 #[cfg(test)]

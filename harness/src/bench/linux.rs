@@ -4,13 +4,13 @@
 //! the stage was measured, with as many vCPUs, the same devices, and as much memory, or what it needs to boot at all.
 
 use super::figures::{self, Figure};
-use super::{ADDRESS, DISK, DISK_MIB, PATIENCE, Setting, start};
+use super::{DISK, DISK_MIB, PATIENCE, Setting, start};
 use crate::course::GuestShape;
 use crate::domain::{empty_disk, fresh_name};
 use crate::error::{Context, Error, Result};
 use crate::host::HostImage;
 use crate::host::initramfs::Initramfs;
-use crate::machine::{CreateOptions, Machine};
+use crate::machine::{CreateOptions, GUEST_ADDRESS, Machine};
 use std::path::PathBuf;
 
 /// Where the program is in the guest.
@@ -61,7 +61,7 @@ pub fn put(host: &HostImage, machine: &Machine, more: &[Vec<u8>]) -> Result<()> 
 
 /// The guest, whose init does what these words say.
 pub fn options(setting: &Setting<'_>, words: &str) -> CreateOptions {
-    let line = format!("console=hvc0 quiet loglevel=4 mitigations=off address={ADDRESS}/24 {words}");
+    let line = format!("console=hvc0 quiet loglevel=4 mitigations=off address={GUEST_ADDRESS}/24 {words}");
     let memory = setting.memory().max(MEMORY_MIB);
     let shape = GuestShape { memory, interfaces: 1, ..GuestShape::default() };
     CreateOptions { ramdisk: Some(RAMDISK.into()), ..shape.options(fresh_name("linux"), KERNEL, &line) }

@@ -21,7 +21,7 @@ use crate::domain::{Domain, empty_disk, fresh_name};
 use crate::error::{Context, Error, Result};
 use crate::guest::Guest;
 use crate::host::HostImage;
-use crate::machine::{self, CreateOptions, Machine, SMALL_HOST_MIB};
+use crate::machine::{self, CreateOptions, GUEST_ADDRESS, Machine, SMALL_HOST_MIB};
 use crate::ui::say;
 use crate::work::Work;
 use figures::Figure;
@@ -32,8 +32,6 @@ const KERNEL: &str = "/images/bench";
 /// The image of the disk that is measured, and its size.
 const DISK: &str = "/images/bench-disk";
 const DISK_MIB: u32 = 4;
-/// What the guest is called on dom0's bridge.
-const ADDRESS: &str = "10.0.2.15";
 /// Seconds on an ordinary machine from a guest's start to the end of its measurements.
 const PATIENCE: f64 = 60.0;
 /// vCPUs for what takes two: as many as the test host has processors.
@@ -229,7 +227,7 @@ fn boots(setting: &Setting<'_>, stage: &Stage, vcpus: u32, memory: u64, more: &s
         // The command line allows no more than the test host has.
         let memory = u32::try_from(memory).unwrap_or(u32::MAX);
         let shape = GuestShape { vcpus, memory, ..shape(app, stage) };
-        let network = if shape.interfaces > 0 { format!(" ip={ADDRESS}/24") } else { String::new() };
+        let network = if shape.interfaces > 0 { format!(" ip={GUEST_ADDRESS}/24") } else { String::new() };
         let line = format!("app=bench{network}{more}");
         let mut options = shape.options(fresh_name("bench"), KERNEL, &line);
         if let Some(mib) = shape.disk {

@@ -5,12 +5,12 @@
 
 use super::figures::{self, Figure};
 use super::report::Tick;
-use super::{ADDRESS, REST, Setting, linux, tool};
+use super::{REST, Setting, linux, tool};
 use crate::course::{FIRST_MAC, GuestShape};
 use crate::domain::{Domain, fresh_name};
 use crate::error::{Context, Error, Result};
 use crate::host::initramfs::Initramfs;
-use crate::machine::{CreateOptions, Machine};
+use crate::machine::{CreateOptions, GUEST_ADDRESS, Machine, outcome};
 use crate::program::Application;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -33,7 +33,7 @@ pub fn ours(setting: &Setting<'_>) -> Result<Vec<Figure>> {
     let guest = Application::named(&app.course.root, NAME)?.guest(app, !arguments.mine)?;
     machine.agent().put(KERNEL, &std::fs::read(&guest.image).on("read", &guest.image)?)?;
     let shape = GuestShape { memory: setting.memory(), interfaces: 1, ..GuestShape::default() };
-    let options = || shape.options(fresh_name(NAME), KERNEL, &format!("ip={ADDRESS}/24"));
+    let options = || shape.options(fresh_name(NAME), KERNEL, &format!("ip={GUEST_ADDRESS}/24"));
     figures(setting, "http", arguments.runs, options)
 }
 
@@ -78,14 +78,12 @@ fn figures(setting: &Setting<'_>, what: &str, boots: u32, options: impl Fn() -> 
 /// Has dom0 measure a guest that is paused.
 fn outside(machine: &Machine, domain: &mut Domain<'_>) -> Result<Vec<Figure>> {
     let mac = FIRST_MAC.map(|byte| format!("{byte:02x}")).join(":");
-    let command = [tool::PLACE, "outside", &domain.id().to_string(), ADDRESS, &mac];
+    let command = [tool::PLACE, "outside", &domain.id().to_string(), GUEST_ADDRESS, &mac];
     let ended = machine.agent().exec_within(&command, &[], machine.within(PATIENCE).left())?;
-    if ended.status != 0 {
+    let said = outcome(&ended).map_err(|why| {
         // What the guest says about it: all that it has said so far.
         let _ = domain.listen(machine.within(0.5), |_| false);
-        let why = String::from_utf8_lossy(&ended.stderr);
-        return Err(domain.failed(&format!("was not measured: {}", why.trim())));
-    }
-    let said = String::from_utf8_lossy(&ended.stdout);
+        domain.failed(&format!("was not measured: {why}"))
+    })?;
     figures::parse(&said).map_err(|why| Error::fault(format!("dom0's measurements: {why}")))
 }

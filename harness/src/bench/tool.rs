@@ -4,7 +4,7 @@
 
 use crate::app::App;
 use crate::error::{Context, Error, Kind, Result};
-use crate::machine::Machine;
+use crate::machine::{Machine, outcome};
 use crate::{process, toolchain};
 use std::time::Duration;
 
@@ -29,11 +29,8 @@ pub fn start(machine: &Machine, program: &[u8]) -> Result<()> {
 }
 
 fn run(machine: &Machine, script: &str) -> Result<()> {
-    let ended = machine.agent().exec(&["sh", "-c", script], &[])?;
-    if ended.status == 0 {
-        return Ok(());
-    }
-    Err(Error::fault(format!("{PLACE} does not start in dom0: {}", String::from_utf8_lossy(&ended.stderr).trim())))
+    let ended = outcome(&machine.agent().exec(&["sh", "-c", script], &[])?);
+    ended.map(drop).map_err(|why| Error::fault(format!("{PLACE} does not start in dom0: {why}")))
 }
 
 /// Compiles it.

@@ -2,7 +2,7 @@
 //! has it (schema `classroom50/result/v1`). Whose it is stands in the environment, where its runner puts it; when it was
 //! handed in, `harness/templates/classroom50/autograder.py` adds.
 
-use super::output::reasons;
+use super::output::{reasons, scored};
 use super::results::{CheckResult, ExerciseResult, Results, Status};
 use crate::course::Visibility;
 use crate::error::{Error, Result};
@@ -73,23 +73,16 @@ impl Identity {
 /// The document.
 ///
 /// # Errors
-/// Where the test host failed: a score would be one of ours, not of the student's.
+/// As [`scored`].
 pub fn document(results: &Results, identity: Identity) -> Result<String> {
-    if results.exit() == 70 {
-        return Err(Error::fault("the test host failed, so there is no score").next("run it again"));
-    }
-    let exercises =
-        results.exercises.iter().flat_map(|known| known.checks.iter().map(move |check| (Some(known), check)));
-    let all = exercises.chain(results.integration.iter().map(|whole| (None, whole)));
     let document = Document {
         schema: "classroom50/result/v1",
         identity,
         score: results.totals.points,
         max_score: results.totals.max,
-        tests: all.map(|(exercise, check)| test(exercise, check)).collect(),
+        tests: results.with_exercises().map(|(exercise, check)| test(exercise, check)).collect(),
     };
-    let text = serde_json::to_string_pretty(&document);
-    text.map(|text| text + "\n").map_err(|error| Error::fault(format!("write the results as JSON: {error}")))
+    scored(results, &document)
 }
 
 fn test(exercise: Option<&ExerciseResult>, check: &CheckResult) -> Test {

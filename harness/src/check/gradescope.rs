@@ -1,10 +1,10 @@
 //! Results for Gradescope: the `results.json` that its autograders write, as "Autograder Specifications" in its
 //! documentation has it. (Ours of that name is another one.)
 
-use super::output::reasons;
+use super::output::{reasons, scored};
 use super::results::{CheckResult, ExerciseResult, Results, Status};
 use crate::course::{Stage, Visibility};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -32,14 +32,8 @@ struct Test {
 /// The document.
 ///
 /// # Errors
-/// Where the test host failed: a score would be one of ours, not of the student's.
+/// As [`scored`].
 pub fn document(results: &Results, stage: &Stage) -> Result<String> {
-    if results.exit() == 70 {
-        return Err(Error::fault("the test host failed, so there is no score").next("run it again"));
-    }
-    let exercises =
-        results.exercises.iter().flat_map(|known| known.checks.iter().map(move |check| (Some(known), check)));
-    let all = exercises.chain(results.integration.iter().map(|whole| (None, whole)));
     let document = Document {
         score: results.totals.points,
         execution_time: results.ms.div_ceil(1000),
@@ -48,10 +42,9 @@ pub fn document(results: &Results, stage: &Stage) -> Result<String> {
         }),
         output_format: "text",
         stdout_visibility: "hidden",
-        tests: all.map(|(exercise, check)| test(exercise, check, stage)).collect(),
+        tests: results.with_exercises().map(|(exercise, check)| test(exercise, check, stage)).collect(),
     };
-    let text = serde_json::to_string_pretty(&document);
-    text.map(|text| text + "\n").map_err(|error| Error::fault(format!("write the results as JSON: {error}")))
+    scored(results, &document)
 }
 
 fn test(exercise: Option<&ExerciseResult>, check: &CheckResult, stage: &Stage) -> Test {

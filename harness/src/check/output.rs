@@ -11,6 +11,7 @@ use crate::error::{Context, Error, Result};
 use crate::progress::Summary;
 use crate::ui::say;
 use crate::whole;
+use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -77,8 +78,19 @@ fn summarise(text: &str) -> Result<()> {
     file.write_all(text.as_bytes()).on("write", &path)
 }
 
-fn json(results: &Results) -> Result<String> {
-    let text = serde_json::to_string_pretty(results);
+/// What a platform gets that puts a score down, as JSON.
+///
+/// # Errors
+/// Where the test host failed: a score would be one of ours, not of the student's.
+pub(super) fn scored(results: &Results, document: &impl Serialize) -> Result<String> {
+    if results.exit() == 70 {
+        return Err(Error::fault("the test host failed, so there is no score").next("run it again"));
+    }
+    json(document)
+}
+
+fn json(document: &impl Serialize) -> Result<String> {
+    let text = serde_json::to_string_pretty(document);
     text.map(|text| text + "\n").map_err(|error| Error::fault(format!("write the results as JSON: {error}")))
 }
 

@@ -264,6 +264,13 @@ impl Results {
         [70, 4, 2, 3, 1].into_iter().find(|status| all.contains(status)).unwrap_or(0)
     }
 
+    /// Every check of the booted guest, with its exercise; that of the stage as a whole has none.
+    pub fn with_exercises(&self) -> impl Iterator<Item = (Option<&ExerciseResult>, &CheckResult)> {
+        let exercises = self.exercises.iter();
+        let checks = exercises.flat_map(|known| known.checks.iter().map(move |check| (Some(known), check)));
+        checks.chain(self.integration.iter().map(|whole| (None, whole)))
+    }
+
     /// Every check of the booted guest.
     pub fn checks(&self) -> impl Iterator<Item = &CheckResult> {
         self.exercises.iter().flat_map(|exercise| &exercise.checks).chain(&self.integration)

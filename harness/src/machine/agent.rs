@@ -44,6 +44,12 @@ pub struct Domain {
     pub name: String,
 }
 
+/// What a program of dom0's has printed, if it has ended well; otherwise what it complains about.
+pub fn outcome(ended: &ExecOutput) -> std::result::Result<String, String> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    if ended.status == 0 { Ok(text(&ended.stdout)) } else { Err(text(&ended.stderr)) }
+}
+
 impl Agent {
     /// The agent at the other end of `stream`; `counted` tells what dom0's time is.
     pub(super) fn new(stream: UnixStream, standing: Standing, deadlines: Deadlines, counted: bool) -> Result<Self> {

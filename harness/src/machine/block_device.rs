@@ -5,7 +5,7 @@
 //!
 //! Invariant: a device is gone when its value is, unless somebody still has it open.
 
-use super::Agent;
+use super::{Agent, outcome};
 use crate::error::{Error, Result};
 
 const FOLDER: &str = "/sys/kernel/config/nullb";
@@ -52,7 +52,7 @@ impl<'a> BlockDevice<'a> {
 
     /// Takes its power away, and with that whatever is in its cache only, and gives it back. Nobody may have it open.
     pub fn pull_the_plug(&self) -> Result<()> {
-        self.run("echo 0 > $device/power && echo 1 > $device/power").map(drop)
+        self.run("echo 0 > $device/power && echo 1 > $device/power")
     }
 
     /// Fills it.
@@ -77,14 +77,10 @@ impl<'a> BlockDevice<'a> {
     }
 
     /// Runs a script that knows where the device is configured.
-    fn run(&self, script: &str) -> Result<String> {
+    fn run(&self, script: &str) -> Result<()> {
         let script = format!("device={FOLDER}/{}; {script}", self.name);
-        let done = self.agent.exec(&["sh", "-c", &script], b"")?;
-        if done.status == 0 {
-            return Ok(String::from_utf8_lossy(&done.stdout).into_owned());
-        }
-        let said = String::from_utf8_lossy(&done.stderr);
-        Err(Error::fault(format!("dom0's block device {} can't be used: {}", self.name, said.trim())))
+        let done = outcome(&self.agent.exec(&["sh", "-c", &script], b"")?);
+        done.map(drop).map_err(|said| Error::fault(format!("dom0's block device {} can't be used: {said}", self.name)))
     }
 }
 

@@ -18,7 +18,7 @@ mod snapshot;
 
 pub use ::agent::{Action, CHUNK, CreateOptions, Disk, Event, ExecOutput, Kind, Reason, TscMode, Vif};
 pub use accelerator::Accelerator;
-pub use agent::{Agent, Domain};
+pub use agent::{Agent, Domain, outcome};
 pub use block_device::{BlockDevice, Geometry};
 pub use deadline::{Deadline, Deadlines};
 pub use events::Events;

@@ -4,10 +4,9 @@ use super::Ground;
 use crate::bench::tool;
 use crate::domain::Domain;
 use crate::error::{Error, Kind, Result};
-use crate::machine::Machine;
+use crate::machine::{GUEST_ADDRESS, Machine, outcome};
 use std::time::Duration;
 
-const ADDRESS: &str = "10.0.2.15";
 /// What a guest says that can be pinged.
 const SERVING: &[u8] = b"end on port 9\r\n";
 
@@ -15,15 +14,15 @@ const SERVING: &[u8] = b"end on port 9\r\n";
 pub fn pings(ground: &mut Ground, count: u64) -> Result<String> {
     let machine = ground.machine;
     tool::put(machine, &tool::build(ground.app)?)?;
-    let options = ground.guest(&format!("app=netecho ip={ADDRESS}/24"));
+    let options = ground.guest(&format!("app=netecho ip={GUEST_ADDRESS}/24"));
     let mut domain = Domain::create(machine, &options)?;
     domain.listen(machine.within(60.0), |domain| domain.has_said(SERVING))?;
     // A slow machine takes up to a millisecond for each.
     let limit = machine.within(60.0 + count as f64 / 1e3).left();
-    let flood = in_dom0(machine, &[tool::PLACE, "flood", ADDRESS, &count.to_string()], limit);
+    let flood = in_dom0(machine, &[tool::PLACE, "flood", GUEST_ADDRESS, &count.to_string()], limit);
     let came = flood.map_err(|why| domain.failed(&format!("was pinged, and {why}")))?;
     // Port 9 is where it is asked to end.
-    in_dom0(machine, &["sh", "-c", &format!("nc {ADDRESS} 9 < /dev/null")], limit).map_err(Error::fault)?;
+    in_dom0(machine, &["sh", "-c", &format!("nc {GUEST_ADDRESS} 9 < /dev/null")], limit).map_err(Error::fault)?;
     domain.power_off(machine.within(60.0))?;
     let text = domain.text();
     let counts = text.lines().find(|line| line.starts_with("vif 0: received "));
@@ -45,9 +44,7 @@ fn number(text: &str, word: &str) -> u64 {
 
 /// What a command in dom0 says, or why it failed.
 fn in_dom0(machine: &Machine, command: &[&str], limit: Duration) -> std::result::Result<String, String> {
-    let ended = machine.agent().exec_within(command, &[], limit).map_err(|error| error.to_string())?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-    if ended.status == 0 { Ok(text(&ended.stdout)) } else { Err(text(&ended.stderr)) }
+    outcome(&machine.agent().exec_within(command, &[], limit).map_err(|error| error.to_string())?)
 }
 
 #[cfg(test)]

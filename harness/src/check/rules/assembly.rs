@@ -159,9 +159,7 @@ mod tests {
     use super::*;
 
     fn said(source: &str) -> Vec<String> {
-        let mut found = Vec::new();
-        check(source.parse().unwrap(), &mut found);
-        found.into_iter().map(|violation| violation.name).collect()
+        super::super::found_by(check, source)
     }
 
     #[test]

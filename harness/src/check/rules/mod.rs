@@ -128,6 +128,14 @@ pub fn function_line(source: &str, name: &str) -> Option<usize> {
     line
 }
 
+/// The names that a check finds fault with.
+#[cfg(test)]
+fn found_by(check: fn(TokenStream, &mut Vec<Violation>), source: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    check(source.parse().unwrap(), &mut found);
+    found.into_iter().map(|violation| violation.name).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

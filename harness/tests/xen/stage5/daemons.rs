@@ -1,6 +1,6 @@
 //! Xenstore by another daemon, and by one that is replaced while it runs.
 
-use super::ready;
+use super::{ANSWERS, ready};
 use crate::common::holds;
 use crate::machine::Ready;
 use crate::stage6::in_dom0;
@@ -18,18 +18,7 @@ fn all_of_it_holds_with_oxenstored() {
     let large = text.lines().find(|line| line.contains(" children, ")).unwrap_or_else(|| panic!("{text}"));
     assert!(large.contains("not listed: ") && large.contains(", then: "), "{large}");
     println!("{large}");
-    holds(
-        &text,
-        &[
-            "data/demo: written",
-            "after its removal: there is no such node",
-            "somebody else's: xenstore doesn't allow it",
-            "too long: 5010 bytes are more than xenstore takes",
-            "answers to 32 callers: 640 of 640 right",
-            "answers to 100 tasks: 100 right",
-            "increments: 20",
-        ],
-    );
+    holds(&text, ANSWERS);
     let mut domain = machine.start("app=watch");
     machine.wait_for(&mut domain, "watching data/watched");
     let path = format!("/local/domain/{}/data/watched", domain.id());
