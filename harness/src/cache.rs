@@ -5,6 +5,7 @@
 //! builder removes because nobody holds its lock.
 
 use crate::error::{Context, Error, Result};
+use crate::interrupt::Unfinished;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, File};
 use std::io::Write;
@@ -43,8 +44,8 @@ pub fn entry(
     // The lock is ours, so a temporary folder of this name belongs to somebody who died.
     let making = root.join(format!("{name}.making"));
     remove(&making)?;
-    fs::create_dir(&making).on("make", &making)?;
-    let _unfinished = crate::interrupt::Unfinished::new(&making);
+    let empty = || fs::create_dir(&making).map(|()| &making);
+    let (_unfinished, _) = Unfinished::make(empty).on("make", &making)?;
     let built = build(&making).and_then(|()| {
         remove(&place)?;
         fs::rename(&making, &place).on("put in place", &place)

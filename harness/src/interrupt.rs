@@ -8,6 +8,7 @@ use rustix::termios::{OptionalActions, Termios, tcsetattr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::io;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -37,9 +38,7 @@ pub fn watch() {
             }
             // Before what they may be writing is removed.
             pending.groups.iter().for_each(|group| kill(*group));
-            pending.unfinished.iter().for_each(|path| remove(path));
-            crate::ui::tell("\ninterrupted");
-            std::process::exit(128 + signal);
+            clear(128 + signal, &pending.unfinished);
         }
     });
 }
@@ -54,15 +53,20 @@ pub fn settle() {
     drop(pending());
 }
 
-fn remove(path: &Path) {
-    // Whoever fills it goes on until the process ends, so a folder may not be empty at the first try.
-    for _ in 0..100 {
-        let removed = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
-        if removed.is_ok() || !path.exists() {
-            return;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
+/// Removes its arguments, says so, and ends with the status in `$0`. What was killed may still end what it was about to write.
+const CLEAR: &str = "trap '' INT TERM HUP PIPE
+tries=0
+until /bin/rm -rf -- \"$@\" 2>/dev/null || [ $((tries += 1)) -gt 500 ]; do /bin/sleep 0.01; done
+printf '\\ninterrupted\\n' >&2
+exit \"$0\"";
+
+/// Removes `paths` and ends the process with `status`.
+///
+/// The shell takes the process over: of the harness, no thread is left that might go on to fill what is removed.
+fn clear(status: i32, paths: &[PathBuf]) {
+    let failed = Command::new("/bin/sh").args(["-c", CLEAR, &status.to_string()]).args(paths).exec();
+    crate::ui::tell(format_args!("\ninterrupted; /bin/sh: {failed}"));
+    std::process::exit(status);
 }
 
 fn kill(group: Pid) {
@@ -109,10 +113,17 @@ pub struct Unfinished {
 }
 
 impl Unfinished {
-    /// Registers `path`.
-    pub fn new(path: &Path) -> Self {
-        pending().unfinished.push(path.to_owned());
-        Self { path: path.to_owned() }
+    /// Makes it, and registers its path.
+    ///
+    /// # Errors
+    /// As `make`.
+    pub fn make<T: AsRef<Path>>(make: impl FnOnce() -> io::Result<T>) -> io::Result<(Self, T)> {
+        // Under the lock, so that no signal comes between the two.
+        let mut pending = pending();
+        let made = make()?;
+        let path = made.as_ref().to_owned();
+        pending.unfinished.push(path.clone());
+        Ok((Self { path }, made))
     }
 }
 

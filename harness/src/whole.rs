@@ -19,8 +19,8 @@ pub fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
     std::fs::create_dir_all(folder).on("make", folder)?;
     // For others to read as far as the user's mask lets them; a temporary file is its owner's alone otherwise.
     let mode = Permissions::from_mode(0o666);
-    let mut beside = tempfile::Builder::new().permissions(mode).tempfile_in(folder).on("write in", folder)?;
-    let _unfinished = Unfinished::new(beside.path());
+    let readable = || tempfile::Builder::new().permissions(mode).tempfile_in(folder);
+    let (_unfinished, mut beside) = Unfinished::make(readable).on("write in", folder)?;
     beside.write_all(content.as_ref()).on("write", path)?;
     beside.as_file().sync_all().on("write", path)?;
     beside.persist(path).map(drop).map_err(|error| error.error).on("replace", path)

@@ -36,8 +36,8 @@ pub fn command(app: &App, arguments: &cli::Handout) -> Result<u8> {
     let parent = vacant(&place)?;
     untouched(&app.course)?;
 
-    let making = tempfile::Builder::new().prefix(".handout-").tempdir_in(parent).on("make a folder in", parent)?;
-    let _unfinished = Unfinished::new(making.path());
+    let hidden = || tempfile::Builder::new().prefix(".handout-").tempdir_in(parent);
+    let (_unfinished, making) = Unfinished::make(hidden).on("make a folder in", parent)?;
     let files = fill(app, stage, making.path(), &place)?;
     let proved = prove::prove(app, making.path(), stage.number)?;
     let committed = commit(app, making.path(), stage)?;

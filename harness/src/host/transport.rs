@@ -10,13 +10,13 @@ use crate::interrupt::Unfinished;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::Path;
+use tempfile::NamedTempFile;
 
 /// Writes the image in `dir` to `file`.
 pub fn write(dir: &Path, file: &Path) -> Result<()> {
     // Beside its place first: a full disk must not leave half a file under the name that is carried away.
     let folder = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let making = tempfile::NamedTempFile::new_in(folder).on("write in", folder)?;
-    let _unfinished = Unfinished::new(making.path());
+    let (_unfinished, making) = Unfinished::make(|| NamedTempFile::new_in(folder)).on("write in", folder)?;
     let packer = flate2::write::GzEncoder::new(making, flate2::Compression::new(6));
     let mut archive = tar::Builder::new(packer);
     for name in std::iter::once(manifest::NAME).chain(content::FILES) {

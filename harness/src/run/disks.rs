@@ -13,6 +13,7 @@ use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
 
 /// What all disks together may have: dom0's memory less what it needs itself. A guest may write on each byte.
 const MOST_MIB: u64 = 256;
@@ -97,8 +98,7 @@ fn look_at(path: &Path) -> Result<(PathBuf, u64)> {
 fn fetch(machine: &Machine, disk: &Disk, bytes: u64, path: &Path) -> Result<()> {
     let before = fs::metadata(path).on("look at", path)?;
     let folder = path.parent().unwrap_or(Path::new("/"));
-    let mut beside = tempfile::NamedTempFile::new_in(folder).on("write in", folder)?;
-    let _unfinished = Unfinished::new(beside.path());
+    let (_unfinished, mut beside) = Unfinished::make(|| NamedTempFile::new_in(folder)).on("write in", folder)?;
     let mut offset = 0;
     while offset < bytes {
         let part = machine.agent().get_part(&disk.path, offset, (bytes - offset).min(CHUNK as u64) as u32)?;

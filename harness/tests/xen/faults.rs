@@ -167,8 +167,8 @@ fn an_interrupt_leaves_nothing_half_made_in_the_users_folders() {
     let place = |name: &str| folder.path().join(name).display().to_string();
     run(repository(), &["host", "build"]).with(0);
     leaves_nothing(&["host", "export", &place("host")], folder.path(), Duration::ZERO);
-    // While files are copied, and while what was copied is compiled.
-    for later in [0, 20, 3000] {
+    // While files are copied, at moments enough to meet each step of that; and while what was copied is compiled.
+    for later in (0..40).step_by(4).chain([3000]) {
         let arguments = ["handout", "--release", "1", "--out", &place("class")];
         leaves_nothing(&arguments, folder.path(), Duration::from_millis(later));
     }
