@@ -6,7 +6,10 @@
 //! executable as a whole, or taken out where nothing in it is used. The page under the boot stack doesn't exist. Stage 2
 //! extends the same rule to all memory.
 //!
-//! Follows `update_va_mapping` and `mmu_update` in Xen's `public/xen.h`. Invariant: page tables stay read-only (Xen insists
+//! A table that nothing leads to any more is an ordinary page again, for which Xen goes through its 512 pages once more. So
+//! the builder's are pinned before: they stay tables, and stage 2 has a use for them.
+//!
+//! Follows `update_va_mapping`, `mmu_update` and `mmuext_op` in Xen's `public/xen.h`. Invariant: page tables stay read-only (Xen insists
 //! on it), and an entry that is not present is exactly 0.
 
 use core::cell::UnsafeCell;
@@ -34,8 +37,10 @@ const FLUSH_PAGE: u64 = 2; // UVMF_INVLPG
 
 /// Pages that one table maps.
 const PIECE: u64 = 512;
-/// Free pages that stay mapped, besides one for each table: stage 2 builds its first tables there.
-const SPARE: u64 = 16;
+/// Free pages that stay mapped: stage 2 builds its first tables there.
+const SPARE: u64 = 4;
+/// One more for so many pages that are in use: large guests have more to keep account of.
+const SHARE: u64 = 64;
 
 /// What a page of the boot mapping may be used for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -76,13 +81,15 @@ pub(super) fn apply(start_info: RawStartInfo) {
     // SAFETY: nobody else knows of the table, and Xen doesn't use it yet.
     let first = unsafe { &mut *FIRST.0.get() };
     // ANCHOR: apply
-    for (pfn, entry) in (0..).map(Pfn).zip(first) {
+    let pieces = boot.mapped.div_ceil(PIECE);
+    (0..pieces).for_each(|piece| boot.pin(piece));
+    for (pfn, entry) in (0..boot.kept).map(Pfn).zip(first) {
         *entry = boot.entry(pfn);
     }
     boot.map(first_table(), FLUSH_PAGE); // no longer writable: it becomes a page table
     boot.set(0, boot.machine(first_table()).0 << 12 | boot.get(0) & !FRAME);
 
-    for piece in 1..boot.mapped.div_ceil(PIECE) {
+    for piece in 1..pieces {
         let pages = piece * PIECE..(piece + 1) * PIECE;
         if pages.start >= boot.kept {
             boot.set(piece, 0);
@@ -104,7 +111,8 @@ pub fn boot_mapped() -> u64 {
 
 /// What Xen's builder has mapped from `VIRT_BASE` on: the image, what Xen passes, and last the page tables.
 struct BootMapping {
-    start_info: RawStartInfo,
+    nr_pages: u64,
+    mfn_list: u64,
     image: Image,
     tables: Range<u64>,
     guard: Range<u64>,
@@ -120,18 +128,19 @@ struct BootMapping {
 
 impl BootMapping {
     fn of(start_info: RawStartInfo) -> Self {
-        let (image, count) = (Image::running(), start_info.nr_pt_frames());
+        let (image, count, nr_pages) = (Image::running(), start_info.nr_pt_frames(), start_info.nr_pages());
         let tables = start_info.pt_base()..start_info.pt_base() + count * PAGE_SIZE as u64;
         // One table each is of the levels 4 to 2; each of the others maps 512 pages.
-        let mapped = (count.saturating_sub(3) * PIECE).min(start_info.nr_pages()).min((1 << 30) / PAGE_SIZE as u64);
+        let mapped = (count.saturating_sub(3) * PIECE).min(nr_pages).min((1 << 30) / PAGE_SIZE as u64);
         let used = pfn_at(tables.end).0;
-        let kept = used + SPARE + used / PIECE;
+        let kept = used + SPARE + used / SHARE;
         // Of the tables behind the first, whole ones go.
         let kept = if kept <= PIECE { kept } else { kept.next_multiple_of(PIECE) };
         // VIRT_BASE lies behind the last entry of level 4, and the last but one of level 3.
         let level3 = table_behind(pfn_at(tables.start), 511);
         Self {
-            start_info,
+            nr_pages,
+            mfn_list: start_info.mfn_list(),
             tables,
             guard: start::boot_stack_guard(),
             level2: table_behind(level3, 510),
@@ -165,9 +174,9 @@ impl BootMapping {
     }
 
     fn machine(&self, pfn: Pfn) -> Mfn {
-        assert!(pfn.0 < self.start_info.nr_pages(), "{pfn:?} is not ours");
-        // SAFETY: `start_info` is as Xen passed it, and `pfn` is less than `nr_pages`.
-        unsafe { frames::physical_to_machine(self.start_info.mfn_list(), pfn) }
+        assert!(pfn.0 < self.nr_pages, "{pfn:?} is not ours");
+        // SAFETY: both are as Xen passed them, and `pfn` is less than `nr_pages`.
+        unsafe { frames::physical_to_machine(self.mfn_list, pfn) }
     }
 
     /// Maps one page as it is to be.
@@ -181,6 +190,16 @@ impl BootMapping {
     /// The entry of level 2 for so many tables behind the first.
     fn get(&self, piece: u64) -> u64 {
         entry(self.level2, piece)
+    }
+
+    /// Has Xen keep the table that this entry leads to as one, whatever leads to it.
+    fn pin(&self, piece: u64) {
+        const PIN_L1_TABLE: u64 = 0;
+        let operation = [PIN_L1_TABLE, (self.get(piece) & FRAME) >> 12, 0]; // `struct mmuext_op`
+        let arguments = [(&raw const operation).addr() as u64, 1, 0, u64::from(Domid::SELF.0)];
+        // SAFETY: Xen only reads the operation. Nothing is mapped otherwise than before.
+        let result = unsafe { raw_hypercall(number::MMUEXT_OP, arguments) };
+        assert!(result == 0, "Xen refused to keep table {piece}: {result}");
     }
 
     /// Sets it.

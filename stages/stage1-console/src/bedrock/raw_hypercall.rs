@@ -55,6 +55,7 @@ pub(super) mod number {
     pub(in super::super) const VCPU_OP: u64 = 24;
     #[cfg(guest)]
     pub(in super::super) const SET_SEGMENT_BASE: u64 = 25;
+    pub(in super::super) const MMUEXT_OP: u64 = 26;
     pub(in super::super) const SCHED_OP: u64 = 29;
     pub(in super::super) const EVENT_CHANNEL_OP: u64 = 32;
 }

@@ -1,23 +1,24 @@
 //! The direct map: all memory at one place, in the order of its pfns.
 //!
 //! Xen's builder maps little more than the image. The rest is ours but can't be touched until page tables show it,
-//! and a page table is itself a page of memory that somebody must have filled. [`start`] fills the first tables
-//! through the boot mapping; every later one lies in memory that the direct map shows already. So a table costs no
-//! hypercall but the one that hooks it: one for each 2 MiB.
+//! and a page table is itself a page of memory that somebody must have filled. The first are the builder's, which stage 1
+//! has kept: Xen has looked at them already. [`start`] fills what is missing through the boot mapping; every later one lies
+//! in memory that the direct map shows already. So a table costs no hypercall but the one that hooks it: one for each 2 MiB.
 //!
 //! Memory is mapped on first use, in pieces of 2 MiB, from the lowest frame upwards; [`DirectMap::grow`] does one.
 //!
 //! Invariants, which Xen insists on: a frame that becomes a table is mapped read-only wherever it is mapped, before
-//! it is hooked. Ours: the boot mapping shows only what the builder and stage 1 use; the direct map shows that
-//! read-only; nothing in the direct map is executable.
+//! it is hooked. Ours: what is free has its place in the direct map, and no other but in tables that the boot mapping shares
+//! with it; of the image the direct map has only the variables; nothing in it is executable.
 
 use console::boot_info::StartInfo;
-use console::types::{Mfn, PAGE_SIZE, Pfn, VIRT_BASE};
+use console::types::{Mfn, Pfn};
 
+use super::builders::Builders;
 use super::tables;
-use crate::entry::{Access, Entry, TABLE};
+use crate::entry::{Access, Entry, Flags, TABLE};
 use crate::layout::{DIRECT_MAP, direct_map};
-use crate::mmu::{self, BATCH, Flush, Request};
+use crate::mmu::{self, Request};
 use crate::translate::{pages, pfn_to_mfn};
 
 /// Frames that one table of level 1 maps: 2 MiB.
@@ -29,6 +30,7 @@ pub(crate) struct DirectMap {
     mapped: u64,
 }
 
+// ANCHOR: start
 /// Builds the direct map of the first memory: at least what is reserved, the tables, and `extra` frames.
 ///
 /// Returns it with the first frame that is free.
@@ -37,43 +39,49 @@ pub(crate) struct DirectMap {
 /// If Xen refuses: then memory isn't laid out as this code believes.
 pub(crate) fn start(start_info: &StartInfo<'_>, extra: u64) -> (DirectMap, Pfn) {
     tables::start(start_info);
-    let reserved = (start_info.pt_base - VIRT_BASE) / PAGE_SIZE as u64 + start_info.nr_pt_frames;
-    let boot_mapped = console::bedrock::boot_mapped();
+    let builders = Builders::of(start_info);
+    let reserved = builders.end;
 
-    // A table of level 3, one of level 2, and enough of level 1 for all this.
-    let mut pieces = 1;
-    while pieces * PIECE < reserved + extra + 2 + pieces {
+    // A table of level 2, and of level 1 what the builder's don't reach.
+    let mut pieces = builders.pieces.max(1);
+    while pieces * PIECE < reserved + 1 + (pieces - builders.pieces) + extra {
         pieces += 1;
     }
-    let free = reserved + 2 + pieces;
+    let level2 = Pfn(reserved);
+    let level1 = |piece| match piece < builders.pieces {
+        true => builders.table(piece),
+        false => Pfn(reserved + 1 + piece - builders.pieces),
+    };
+    let free = reserved + 1 + (pieces - builders.pieces);
     let map = DirectMap { mapped: pieces * PIECE };
+    let boot_mapped = console::bedrock::boot_mapped();
     assert!(
         free <= boot_mapped && free < map.mapped.min(pages()) && pieces <= 512,
         "there is too little memory to begin with"
     );
 
-    let [level3, level2] = [Pfn(reserved), Pfn(reserved + 1)];
-    for piece in 0..pieces {
-        let level1 = Pfn(reserved + 2 + piece);
-        fill(boot_view(level1), |index| {
+    for piece in builders.pieces..pieces {
+        fill(boot_view(level1(piece)), |index| {
             let pfn = Pfn(piece * PIECE + index as u64);
             page_entry(pfn, if pfn.0 < free { Access::Read } else { Access::ReadWrite })
         });
     }
     fill(boot_view(level2), |index| match index < pieces as usize {
-        true => table_entry(Pfn(reserved + 2 + index as u64)),
+        true => Entry::new(machine(level1(index as u64)), TABLE | Flags::NO_EXECUTE),
         false => Entry::EMPTY,
     });
-    fill(boot_view(level3), |index| if index == 0 { table_entry(level2) } else { Entry::EMPTY });
-    unmap_boot_view(reserved, boot_mapped);
+    builders.narrow(reserved..free);
+    builders.unmap_boot_view(reserved..boot_mapped);
 
-    let hook = Request::new(tables::root(), tables::index(DIRECT_MAP.start, 4), table_entry(level3));
+    let hook = tables::table(DIRECT_MAP.start, 3)
+        .map(|level3| Request::new(level3, tables::index(DIRECT_MAP.start, 3), table_entry(level2)));
     // SAFETY: the new tables show memory at addresses that were not mapped.
-    let hooked = unsafe { mmu::update(&[hook]) };
-    assert!(hooked.is_ok(), "Xen refused the direct map: {hooked:?}");
+    let hooked = hook.map(|hook| unsafe { mmu::update(&[hook]) });
+    assert!(hooked.is_some_and(|hooked| hooked.is_ok()), "Xen refused the direct map: {hooked:?}");
     tables::use_direct_map();
     (map, Pfn(free))
 }
+// ANCHOR_END: start
 
 impl DirectMap {
     /// The first frame that has no place there yet.
@@ -145,13 +153,17 @@ pub(crate) fn request(pfn: Pfn, entry: Entry) -> Request {
 }
 
 /// The entry for one of our frames as a page; empty behind the last.
-fn page_entry(pfn: Pfn, access: Access) -> Entry {
+pub(super) fn page_entry(pfn: Pfn, access: Access) -> Entry {
     pfn_to_mfn(pfn).map_or(Entry::EMPTY, |mfn| Entry::new(mfn, access.flags()))
 }
 
 /// The entry for one of our frames as a table.
 fn table_entry(pfn: Pfn) -> Entry {
-    pfn_to_mfn(pfn).map_or(Entry::EMPTY, |mfn| Entry::new(mfn, TABLE))
+    Entry::new(machine(pfn), TABLE)
+}
+
+fn machine(pfn: Pfn) -> Mfn {
+    pfn_to_mfn(pfn).unwrap_or_else(|| panic!("there is no memory behind {pfn:?}, which is to be a table"))
 }
 
 /// Where the boot mapping shows a frame.
@@ -165,26 +177,4 @@ fn fill(table: *mut u64, entry: impl Fn(usize) -> Entry) {
         // SAFETY: callers pass a whole free page that is mapped for writing.
         unsafe { table.wrapping_add(index).write_volatile(entry(index).bits()) };
     }
-}
-
-/// Takes the free frames out of the boot mapping: their place is the direct map.
-fn unmap_boot_view(first: u64, end: u64) {
-    let mut pfn = first;
-    while pfn < end {
-        let mut requests = [Request::NONE; BATCH];
-        let mut count = 0;
-        while count < BATCH && pfn < end {
-            let address = Pfn(pfn).boot_address();
-            // A whole table's worth goes with the entry above.
-            let level = if pfn.is_multiple_of(PIECE) && pfn + PIECE <= end { 2 } else { 1 };
-            let Some(table) = tables::table(address, level) else { break };
-            requests[count] = Request::new(table, tables::index(address, level), Entry::EMPTY);
-            count += 1;
-            pfn += if level == 2 { PIECE } else { 1 };
-        }
-        // SAFETY: nobody uses these frames yet.
-        let unmapped = unsafe { mmu::update(&requests[..count]) };
-        assert!(unmapped.is_ok() && count > 0, "Xen refused to unmap frame {pfn}: {unmapped:?}");
-    }
-    mmu::flush_local(core::iter::once(Flush::All));
 }
