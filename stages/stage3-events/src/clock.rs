@@ -104,11 +104,23 @@ pub(crate) fn system_time_at(time: Nanoseconds) -> u64 {
 pub fn system_time() -> u64 {
     // While events are masked, this stays on its vCPU.
     let masked_before = cpu::mask_events();
-    let reading = read(&LiveTimeInfo { base: cpu::current().vcpu_info().wrapping_add(TIME) });
+    let reading = read(&LiveTimeInfo::here());
     cpu::restore_events(masked_before);
     latest(&LATEST, reading)
 }
 // ANCHOR_END: system_time
+
+/// What the time stamp counter is: for spans on one vCPU that are taken so often that [`now`] would cost too much.
+#[inline]
+pub fn ticks() -> u64 {
+    console::bench::ticks()
+}
+
+/// How long so many ticks are.
+pub fn span(ticks: u64) -> Duration {
+    let info = LiveTimeInfo::here();
+    Duration::from_nanos(scale(ticks, info.multiplier(), info.shift()))
+}
 
 /// The time of day: since the beginning of 1970, in UTC, as Xen believes.
 pub fn wall() -> Duration {
@@ -134,6 +146,10 @@ struct LiveTimeInfo {
 }
 
 impl LiveTimeInfo {
+    fn here() -> Self {
+        Self { base: cpu::current().vcpu_info().wrapping_add(TIME) }
+    }
+
     fn word(&self, offset: usize) -> u64 {
         // SAFETY: within `vcpu_info`, which stays, and aligned.
         unsafe { AtomicU64::from_ptr(self.base.wrapping_add(offset).cast()) }.load(Ordering::Acquire)

@@ -5,6 +5,7 @@
 use core::cell::Cell;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use core::time::Duration;
 
 use alloc::boxed::Box;
 use console::bedrock::cpu::{self, Cpu, Slot};
@@ -46,9 +47,9 @@ pub(crate) struct Scheduler {
     pub(super) running: AtomicU8,
     /// Something better than what runs may be ready.
     pub(super) reschedule: AtomicBool,
-    /// When what runs was switched to.
+    /// When what runs was switched to, in ticks of this vCPU.
     pub(super) since: AtomicU64,
-    /// Nanoseconds in which something ran.
+    /// Ticks in which something ran.
     pub(super) busy: AtomicU64,
     pub(super) switches: AtomicU64,
     pub(super) slice_armed: AtomicBool,
@@ -80,7 +81,7 @@ impl Scheduler {
             count: AtomicUsize::new(0),
             running: AtomicU8::new(running_level(running)),
             reschedule: AtomicBool::new(false),
-            since: AtomicU64::new(events::clock::now().0),
+            since: AtomicU64::new(events::clock::ticks()),
             busy: AtomicU64::new(0),
             switches: AtomicU64::new(0),
             slice_armed: AtomicBool::new(false),
@@ -134,9 +135,14 @@ impl Scheduler {
         &self.count
     }
 
-    /// Nanoseconds in which something ran.
-    pub(crate) fn busy_time(&self) -> &AtomicU64 {
-        &self.busy
+    /// For how long something ran, without what runs since it was switched to.
+    pub(crate) fn busy_time(&self) -> Duration {
+        events::clock::span(self.busy.load(Ordering::Relaxed))
+    }
+
+    /// For how long what runs has run. Asked on this vCPU.
+    pub(super) fn ran(&self) -> Duration {
+        events::clock::span(events::clock::ticks().saturating_sub(self.since.load(Ordering::Relaxed)))
     }
 
     /// How often it went from a thread to another.

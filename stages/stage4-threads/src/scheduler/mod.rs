@@ -19,6 +19,7 @@ use core::sync::atomic::{Ordering, fence};
 
 use console::bedrock::cpu::{self as vcpu, Slot};
 use console::lock::Lock;
+use events::clock;
 
 pub(crate) use cpu::{IDLE, Leaving, ONLINE, Scheduler};
 pub(crate) use idle::idle_loop;
@@ -56,7 +57,7 @@ pub(crate) fn schedule(leaving: Leaving) {
     let leaving = if leaving == Leaving::Ready && !may_run(previous, here.cpu) { Leaving::Elsewhere } else { leaving };
     here.reschedule.store(false, Ordering::Relaxed);
     let next = choose(here, previous, leaving);
-    let now = events::clock::now().0;
+    let now = clock::ticks();
     let ran = now.saturating_sub(here.since.swap(now, Ordering::Relaxed));
     previous.run_time.fetch_add(ran, Ordering::Relaxed);
     if !previous.idle {

@@ -15,7 +15,6 @@ use events::timer;
 
 use super::cpu::{Leaving, Scheduler};
 use super::{current, schedule};
-use crate::time::Nanoseconds;
 
 const DEFAULT: Duration = Duration::from_millis(20);
 /// Shorter ones would leave time for little else.
@@ -25,11 +24,7 @@ static SLICE: AtomicU64 = AtomicU64::new(DEFAULT.as_nanos() as u64);
 
 /// How long a slice is.
 pub fn slice() -> Duration {
-    Duration::from_nanos(slice_length())
-}
-
-fn slice_length() -> u64 {
-    SLICE.load(Ordering::Relaxed)
+    Duration::from_nanos(SLICE.load(Ordering::Relaxed))
 }
 
 /// Makes slices longer or shorter: 100 microseconds at least. It holds from the next one on.
@@ -46,7 +41,7 @@ pub(crate) fn resume(interrupted: *mut Context) -> Resume {
         && !current().idle
     {
         let waits = here.count.load(Ordering::Relaxed) > 0;
-        let over = || events::clock::now().0.saturating_sub(here.since.load(Ordering::Relaxed)) >= slice_length();
+        let over = || here.ran() >= slice();
         if here.leave.load(Ordering::Relaxed) || waits && (here.reschedule.load(Ordering::Relaxed) || over()) {
             // All registers of this thread are on its stack already. The call returns when it runs again.
             schedule(Leaving::Ready);
@@ -65,9 +60,8 @@ pub(super) fn arm(here: &Scheduler) {
     if here.count.load(Ordering::Relaxed) == 0 || current().idle || here.slice_armed.swap(true, Ordering::Relaxed) {
         return;
     }
-    let since = here.since.load(Ordering::Relaxed);
-    let end = since.saturating_add(slice_length());
-    match timer::set(Nanoseconds(end), over, 0) {
+    let end = events::clock::now().after(slice().saturating_sub(here.ran()));
+    match timer::set(end, over, 0) {
         Ok(timer) => {
             let old = here.slice_timer.lock().replace(timer);
             drop(old);

@@ -90,7 +90,7 @@ impl Scheduler {
     fn load(&self) -> Load {
         Load {
             cpu: self.number(),
-            busy: Duration::from_nanos(self.busy_time().load(Ordering::Relaxed)),
+            busy: self.busy_time(),
             switches: self.switch_count().load(Ordering::Relaxed),
             ready: self.ready_count().load(Ordering::Relaxed),
         }

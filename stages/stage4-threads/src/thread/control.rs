@@ -10,6 +10,7 @@ use core::cell::{Cell, UnsafeCell};
 use core::fmt;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::time::Duration;
 
 use alloc::alloc::{Layout, alloc};
 use alloc::boxed::Box;
@@ -40,7 +41,7 @@ pub(crate) struct Control {
     pub(crate) affinity: SharedCpuSet,
     /// Where it runs, or ran last.
     pub(crate) cpu: AtomicU32,
-    /// Nanoseconds, without those since it was switched to.
+    /// Ticks, without those since it was switched to.
     pub(crate) run_time: AtomicU64,
     pub(crate) fs_base: AtomicU64,
     pub(crate) idle: bool,
@@ -60,6 +61,13 @@ pub(crate) struct Control {
 unsafe impl Sync for Control {}
 // SAFETY: as above.
 unsafe impl Send for Control {}
+
+impl Control {
+    /// For how long the thread has run, without the time since it was switched to.
+    pub(super) fn run_time(&self) -> Duration {
+        events::clock::span(self.run_time.load(Ordering::Relaxed))
+    }
+}
 
 /// What a thread begins with.
 pub(crate) struct Properties {
@@ -151,8 +159,8 @@ impl Thread {
     }
 
     /// For how long it has run, without the time since it was switched to.
-    pub fn run_time(&self) -> core::time::Duration {
-        core::time::Duration::from_nanos(self.control().run_time.load(Ordering::Relaxed))
+    pub fn run_time(&self) -> Duration {
+        self.control().run_time()
     }
 
     /// Whether it has ended.

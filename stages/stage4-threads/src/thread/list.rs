@@ -112,7 +112,7 @@ fn info(control: &Control) -> Info {
         state,
         cpu: control.cpu.load(Ordering::Relaxed),
         priority: control.level.load(Ordering::Relaxed),
-        run_time: Duration::from_nanos(control.run_time.load(Ordering::Relaxed)),
+        run_time: control.run_time(),
         idle: control.idle,
     }
 }
