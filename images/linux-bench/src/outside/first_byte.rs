@@ -1,6 +1,6 @@
 //! How long it takes from a guest's first instruction to the first byte of a page.
 //!
-//! Nobody tells dom0 when the guest is ready, so it knocks: each millisecond a connection is tried, and the first that
+//! Nobody tells dom0 when the guest is ready, so it knocks: every few milliseconds a connection is tried, and the first that
 //! brings a byte counts. The earlier ones go on meanwhile: on a slow machine the answer may take longer than that.
 
 use super::PORT;
