@@ -60,10 +60,8 @@ fn follow() -> Result<(), StoreError> {
         .iter()
         .map(|path| Watch::into_mailbox(path, &mailbox))
         .collect::<Result<_, _>>()?;
-    for (path, value) in FEATURES {
-        if let Err(error) = Store::shared().write(path, value.as_bytes()) {
-            log::warn!("{path}: {error}");
-        }
+    if let Err(error) = Store::shared().write_all(FEATURES.map(|(path, value)| (path.into(), value.as_bytes()))) {
+        log::warn!("what can be asked for can't be said: {error}");
     }
     loop {
         let event = mailbox.take(None)?;
@@ -96,8 +94,18 @@ fn may_pass(error: StoreError) -> bool {
     )
 }
 
+/// Takes a command out of its node, if there is one. Where there is none, as at the beginning and when one was taken, that isn't
+/// worth a transaction.
+fn command(path: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    match Store::shared().read(path) {
+        Ok(command) if command.is_empty() => Ok(None),
+        Err(StoreError::Refused(Refusal::NotFound)) => Ok(None),
+        _ => transactions::take(&Store::shared(), path),
+    }
+}
+
 fn shutdown() -> Result<(), StoreError> {
-    let Some(command) = transactions::take(&Store::shared(), SHUTDOWN)? else { return Ok(()) };
+    let Some(command) = command(SHUTDOWN)? else { return Ok(()) };
     match &command[..] {
         b"poweroff" | b"halt" => {
             println!("dom0 asks to power off");
@@ -114,7 +122,7 @@ fn shutdown() -> Result<(), StoreError> {
 }
 
 fn sysrq() -> Result<(), StoreError> {
-    let Some(letter) = transactions::take(&Store::shared(), SYSRQ)? else { return Ok(()) };
+    let Some(letter) = command(SYSRQ)? else { return Ok(()) };
     match &letter[..] {
         b"b" => power::reboot(),
         b"o" => power::off(),

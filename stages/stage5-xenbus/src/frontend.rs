@@ -22,11 +22,12 @@ use console::types::Domid;
 use threads::sync::Mutex;
 use threads::thread;
 
+use crate::call::Reply;
 use crate::grants::GrantError;
 use crate::mailbox::Mailbox;
 use crate::protocol::{Refusal, StoreError};
 use crate::state::{self, Frontend, State, Style};
-use crate::store::Store;
+use crate::store::{self, Store};
 use crate::watch::Watch;
 
 /// Why a device doesn't work.
@@ -89,15 +90,19 @@ pub struct Device {
 }
 
 impl Device {
-    /// Reads a node of the backend's folder that holds a number; `None` if there is none.
+    /// Reads nodes of the backend's folder that hold numbers; `None` where there is none.
     ///
     /// # Errors
     /// As [`Store::read_number`], but for a node that isn't there.
-    pub fn backend_number(&self, key: &str) -> Result<Option<u64>, StoreError> {
-        match Store::shared().read_number(&format!("{}/{key}", self.backend)) {
-            Err(StoreError::Refused(Refusal::NotFound)) => Ok(None),
-            number => number.map(Some),
+    pub fn backend_numbers<const N: usize>(&self, keys: [&str; N]) -> Result<[Option<u64>; N], StoreError> {
+        let mut numbers = [None; N];
+        for (number, value) in numbers.iter_mut().zip(read_in(&self.backend, keys)) {
+            match value {
+                Err(StoreError::Refused(Refusal::NotFound)) => {}
+                value => *number = Some(store::parse_number(value?)?),
+            }
         }
+        Ok(numbers)
     }
 }
 
@@ -204,7 +209,8 @@ fn follow(mailbox: &Arc<Mailbox>) {
     while let Ok(event) = mailbox.take(None) {
         let mut known = DEVICES.lock();
         let anew = known.iter().any(|known| known.watch.token() == event.token && known.was_made_anew());
-        if anew || event.token == devices.token() || event.token == REGISTERED {
+        let of_devices = [devices.token(), REGISTERED].contains(&event.token);
+        if anew || of_devices && matters(&event.path) {
             look_around(&mut known, mailbox);
         }
         for device in known.iter_mut().filter(|known| known.watch.token() == event.token) {
@@ -213,6 +219,18 @@ fn follow(mailbox: &Arc<Mailbox>) {
     }
 }
 // ANCHOR_END: follow
+
+/// Whether a change there may mean a device more or less, or another one. What is told about rings doesn't, and is most of it.
+pub(crate) fn matters(path: &str) -> bool {
+    let key = path.split('/').nth(3); // behind `device`, its kind, and its name
+    key.is_none_or(|key| ["state", "backend", "backend-id"].contains(&key))
+}
+
+/// Reads nodes of a folder.
+fn read_in<const N: usize>(folder: &str, keys: [&str; N]) -> [Reply; N] {
+    let paths = keys.map(|key| format!("{folder}/{key}"));
+    Store::shared().read_all(paths.each_ref().map(String::as_str))
+}
 
 /// Finds devices that are new, and those that are gone.
 fn look_around(known: &mut Vec<Known>, mailbox: &Arc<Mailbox>) {
@@ -249,10 +267,9 @@ fn look_around(known: &mut Vec<Known>, mailbox: &Arc<Mailbox>) {
 impl Known {
     fn find(kind: Kind, name: &str, mailbox: &Arc<Mailbox>) -> Result<Self, StoreError> {
         let path = format!("device/{}/{name}", kind.name);
-        let store = Store::shared();
-        let backend = store.read_text(&format!("{path}/backend"))?;
-        let domain = store.read_number(&format!("{path}/backend-id"))?;
-        let state = State::parse(&store.read(&format!("{path}/state"))?);
+        let [backend, domain, state] = read_in(&path, ["backend", "backend-id", "state"]);
+        let (backend, domain) = (store::parse_text(backend?)?, store::parse_number(domain?)?);
+        let state = State::parse(&state?);
         let backend_domain = Domid(u16::try_from(domain).map_err(|_| StoreError::Garbled)?);
         let watch = Watch::into_mailbox(&format!("{backend}/state"), mailbox)?;
         let device = Device { kind: kind.name, name: name.to_string(), path, backend, backend_domain };
@@ -265,9 +282,9 @@ impl Known {
     // ANCHOR: made_anew
     /// Whether the toolstack has made another device under the same name.
     fn was_made_anew(&self) -> bool {
-        let read = |key: &str| Store::shared().read(&format!("{}/{key}", self.device.path));
-        let begins = read("state").is_ok_and(|state| State::parse(&state) == State::Initialising);
-        let moved = read("backend").is_ok_and(|backend| backend != self.device.backend.as_bytes());
+        let [state, backend] = read_in(&self.device.path, ["state", "backend"]);
+        let begins = state.is_ok_and(|state| State::parse(&state) == State::Initialising);
+        let moved = backend.is_ok_and(|backend| backend != self.device.backend.as_bytes());
         moved || (begins && self.state != State::Initialising)
     }
 
@@ -352,10 +369,9 @@ impl Frontend for Known {
                     Err(error) => return Err(error),
                 }
             }
-            for (key, value) in &self.details {
-                store.write(&format!("{path}/{key}"), value.as_bytes())?;
-            }
-            store.write(&format!("{path}/state"), state.number().to_string().as_bytes())
+            let details = self.details.iter().map(|(key, value)| (format!("{path}/{key}"), value.as_bytes()));
+            let number = state.number().to_string();
+            store.write_all(details.chain([(format!("{path}/state"), number.as_bytes())]))
         })?;
         if !self.details.is_empty() {
             self.published = self.details.drain(..).map(|(key, _)| key).collect();

@@ -151,7 +151,7 @@ impl Store {
     /// # Errors
     /// Also [`StoreError::Garbled`] if it isn't UTF-8.
     pub fn read_text(self, path: &str) -> Result<String, StoreError> {
-        String::from_utf8(self.read(path)?).map_err(|_| StoreError::Garbled)
+        parse_text(self.read(path)?)
     }
 
     /// The value of a node that holds a decimal number.
@@ -159,7 +159,13 @@ impl Store {
     /// # Errors
     /// Also [`StoreError::Garbled`] if it holds none.
     pub fn read_number(self, path: &str) -> Result<u64, StoreError> {
-        self.read_text(path)?.trim().parse().map_err(|_| StoreError::Garbled)
+        parse_number(self.read(path)?)
+    }
+
+    /// The values of many nodes. All of them are asked for before the first answer is waited for, so that the daemon and its
+    /// domain needn't be woken for each.
+    pub fn read_all<const N: usize>(self, paths: [&str; N]) -> [Reply; N] {
+        paths.map(|path| self.ask(&Request::Read(path))).map(|asked| asked?.wait())
     }
 
     /// Gives a node a value. It is made where there is none, and so are the nodes above it.
@@ -168,6 +174,16 @@ impl Store {
     /// As [`read`](Self::read).
     pub fn write(self, path: &str, value: &[u8]) -> Result<(), StoreError> {
         self.answer(&Request::Write { node: path, value }).map(drop)
+    }
+
+    /// Gives many nodes their values, asked for like [`read_all`](Self::read_all).
+    ///
+    /// # Errors
+    /// As [`read`](Self::read): the first that there is.
+    pub fn write_all<'a>(self, nodes: impl IntoIterator<Item = (String, &'a [u8])>) -> Result<(), StoreError> {
+        let ask = |(node, value): (String, &[u8])| self.ask(&Request::Write { node: &node, value });
+        let asked = nodes.into_iter().map(ask).collect::<Result<Vec<Pending>, StoreError>>()?;
+        asked.into_iter().try_for_each(|pending| pending.wait().map(drop))
     }
 
     /// Makes a node without a value. It may be there already.
@@ -263,6 +279,22 @@ impl Nodes for Store {
     fn write(&self, transaction: TransactionId, path: &str, value: &[u8]) -> Result<(), StoreError> {
         Self::within(transaction).write(path, value)
     }
+}
+
+/// The value of a node that holds text; see [`Store::read_text`].
+///
+/// # Errors
+/// [`StoreError::Garbled`] if it isn't UTF-8.
+pub fn parse_text(value: Vec<u8>) -> Result<String, StoreError> {
+    String::from_utf8(value).map_err(|_| StoreError::Garbled)
+}
+
+/// The value of a node that holds a decimal number; see [`Store::read_number`].
+///
+/// # Errors
+/// [`StoreError::Garbled`] if it holds none.
+pub fn parse_number(value: Vec<u8>) -> Result<u64, StoreError> {
+    parse_text(value)?.trim().parse().map_err(|_| StoreError::Garbled)
 }
 
 /// A request that was made. Dropping it gives its reply up.

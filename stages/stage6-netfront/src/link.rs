@@ -161,19 +161,26 @@ impl Driver for Follower {
     // ANCHOR: publish
     fn publish(&mut self, device: &Device) -> Result<Details, DeviceError> {
         let address = read_address(device)?;
-        let offered = |key: &str| Ok::<_, StoreError>(device.backend_number(key)?.unwrap_or(0));
-        if offered("feature-rx-copy")? == 0 {
+        let offered = device.backend_numbers([
+            "feature-rx-copy",
+            "multi-queue-max-queues",
+            "feature-split-event-channels",
+            "feature-sg",
+            "feature-gso-tcpv4",
+            "feature-ipv6-csum-offload",
+        ])?;
+        let [copies, most, split, gathers, rows, ipv6] = offered.map(|number| number.unwrap_or(0));
+        if copies == 0 {
             return Err(DeviceError::Backend("the backend doesn't copy frames"));
         }
-        let most = offered("multi-queue-max-queues")?;
         let wanted = (threads::smp::online().iter().count() as u64).min(QUEUES_MAX);
         let count = most.min(wanted).max(1) as usize;
         let offer = Offer {
-            split: offered("feature-split-event-channels")? != 0,
-            gathers: offered("feature-sg")? != 0,
-            segments: offered("feature-sg")? != 0 && offered("feature-gso-tcpv4")? != 0,
+            split: split != 0,
+            gathers: gathers != 0,
+            segments: gathers != 0 && rows != 0,
             // Every backend completes checksums over IPv4, unless the toolstack has forbidden it to say so.
-            offload: Offload { ipv4: true, ipv6: offered("feature-ipv6-csum-offload")? != 0 },
+            offload: Offload { ipv4: true, ipv6: ipv6 != 0 },
             pages: (256 / count).max(64) as u16,
         };
         let mut queues = Vec::new();

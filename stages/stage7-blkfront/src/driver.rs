@@ -117,36 +117,44 @@ impl Frontend {
 
     /// What the backend says about the disk.
     fn facts(&self, device: &Device) -> Result<Facts, DeviceError> {
-        let number = |key| device.backend_number(key);
-        let offers = |key, wished: bool| -> Result<bool, DeviceError> { Ok(wished && number(key)?.unwrap_or(0) == 1) };
-        let sectors = number("sectors")?.ok_or(DeviceError::Backend("it doesn't say how large the disk is"))?;
-        let block = number("sector-size")?.unwrap_or(SECTOR as u64);
+        let [sectors, block, indirect, info, flush, discard, persistent] = device.backend_numbers([
+            "sectors",
+            "sector-size",
+            "feature-max-indirect-segments",
+            "info",
+            "feature-flush-cache",
+            "feature-discard",
+            "feature-persistent",
+        ])?;
+        let sectors = sectors.ok_or(DeviceError::Backend("it doesn't say how large the disk is"))?;
+        let block = block.unwrap_or(SECTOR as u64);
         if !block.is_power_of_two() || !(SECTOR as u64..=4096).contains(&block) {
             return Err(DeviceError::Backend("its blocks are of a size that can't be"));
         }
         if sectors > u64::MAX / SECTOR as u64 {
             return Err(DeviceError::Backend("the disk is larger than can be"));
         }
-        let indirect = number("feature-max-indirect-segments")?.filter(|_| self.wishes.indirect).unwrap_or(0);
+        let indirect = indirect.filter(|_| self.wishes.indirect).unwrap_or(0);
         let limits = Limits {
             sectors,
             block: block / SECTOR as u64,
-            read_only: number("info")?.unwrap_or(0) & READ_ONLY != 0,
+            read_only: info.unwrap_or(0) & READ_ONLY != 0,
             segments: (indirect.min(MOST_SEGMENTS) as usize).max(DIRECT),
         };
         Ok(Facts {
             limits,
-            flush: offers("feature-flush-cache", self.wishes.flush)?,
-            discard: offers("feature-discard", self.wishes.discard)?,
-            persistent: offers("feature-persistent", self.wishes.persistent)?,
+            flush: self.wishes.flush && flush == Some(1),
+            discard: self.wishes.discard && discard == Some(1),
+            persistent: self.wishes.persistent && persistent == Some(1),
         })
     }
 
     // ANCHOR: open
     /// Makes the queues, and says what the backend has to know.
     fn open(&mut self, device: &Device) -> Result<Details, DeviceError> {
-        let order = device.backend_number("max-ring-page-order")?.unwrap_or(0).min(self.wishes.order);
-        let queues = device.backend_number("multi-queue-max-queues")?.unwrap_or(1).clamp(1, self.wishes.queues);
+        let [order, queues] = device.backend_numbers(["max-ring-page-order", "multi-queue-max-queues"])?;
+        let order = order.unwrap_or(0).min(self.wishes.order);
+        let queues = queues.unwrap_or(1).clamp(1, self.wishes.queues);
         let mut details = Details::new();
         let mut tell = |key: String, value: u64| details.push((key, value.to_string()));
         for index in 0..queues {

@@ -66,7 +66,8 @@ impl Driver for Idle {
     }
 
     fn connect(&mut self, device: &Device) -> Result<(), DeviceError> {
-        match (device.kind, device.backend_number("sectors")?) {
+        let [sectors] = device.backend_numbers(["sectors"])?;
+        match (device.kind, sectors) {
             ("vbd", None) => return Err(DeviceError::Backend("the backend doesn't say how large the disk is")),
             (_, Some(sectors)) => println!("{} {}: connected, {sectors} sectors", device.kind, device.name),
             (_, None) => println!("{} {}: connected", device.kind, device.name),

@@ -3,7 +3,7 @@
 use std::string::{String, ToString};
 use std::vec::Vec;
 
-use crate::frontend::{Details, stale};
+use crate::frontend::{Details, matters, stale};
 
 fn told(keys: &[&str]) -> Details {
     keys.iter().map(|key| (key.to_string(), String::from("1"))).collect()
@@ -29,4 +29,14 @@ fn what_is_not_told_again_goes_with_its_folder() {
         assert_eq!(stale(&four, &told(now)), gone, "{now:?}");
     }
     assert!(stale(&[], &told(&["ring-ref"])).is_empty());
+}
+
+#[test]
+fn what_is_told_about_rings_is_no_reason_to_look_around() {
+    for path in ["device", "device/vif", "device/vif/0", "device/vif/0/state", "device/vbd/51712/backend"] {
+        assert!(matters(path), "{path}");
+    }
+    for path in ["device/vif/0/tx-ring-ref", "device/vif/0/queue-1/event-channel-rx", "device/vif/0/queue-1"] {
+        assert!(!matters(path), "{path}");
+    }
 }
