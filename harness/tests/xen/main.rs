@@ -8,6 +8,7 @@
 mod application;
 mod bench;
 mod bless;
+mod checks;
 mod classroom50;
 mod common;
 mod corpus;
@@ -32,5 +33,4 @@ mod stage6;
 mod stage7;
 mod student;
 mod terminal;
-mod verify;
 mod workflow;

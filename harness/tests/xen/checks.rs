@@ -1,4 +1,5 @@
-//! `harness dev verify` on the whole course, and what a student with a wrong answer gets to read.
+//! `harness dev verify` on the whole course, and what a student with a wrong answer gets to read. It takes longest, and tests begin in
+//! the order of their names: so it is under one that comes early.
 
 use super::common::repository;
 use harness::app::App;
