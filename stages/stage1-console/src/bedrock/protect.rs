@@ -184,7 +184,7 @@ impl BootMapping {
         let arguments = [pfn.boot_address(), self.entry(pfn), flush, 0];
         // SAFETY: the page keeps its frame and loses only the access that nothing needs; the guard page holds no data.
         let result = unsafe { raw_hypercall(number::UPDATE_VA_MAPPING, arguments) };
-        assert!(result == 0, "Xen refused to protect {pfn:?}: {result}");
+        assert_done(result, pfn);
     }
 
     /// The entry of level 2 for so many tables behind the first.
@@ -192,24 +192,28 @@ impl BootMapping {
         entry(self.level2, piece)
     }
 
+    /// Sets it.
+    fn set(&self, piece: u64, value: u64) {
+        request(number::MMU_UPDATE, &[(self.machine(self.level2).0 << 12) + piece * 8, value], piece);
+    }
+
     /// Has Xen keep the table that this entry leads to as one, whatever leads to it.
     fn pin(&self, piece: u64) {
         const PIN_L1_TABLE: u64 = 0;
-        let operation = [PIN_L1_TABLE, (self.get(piece) & FRAME) >> 12, 0]; // `struct mmuext_op`
-        let arguments = [(&raw const operation).addr() as u64, 1, 0, u64::from(Domid::SELF.0)];
-        // SAFETY: Xen only reads the operation. Nothing is mapped otherwise than before.
-        let result = unsafe { raw_hypercall(number::MMUEXT_OP, arguments) };
-        assert!(result == 0, "Xen refused to keep table {piece}: {result}");
+        request(number::MMUEXT_OP, &[PIN_L1_TABLE, (self.get(piece) & FRAME) >> 12, 0], piece);
     }
+}
 
-    /// Sets it.
-    fn set(&self, piece: u64, value: u64) {
-        let request = [(self.machine(self.level2).0 << 12) + piece * 8, value];
-        let arguments = [(&raw const request).addr() as u64, 1, 0, u64::from(Domid::SELF.0)];
-        // SAFETY: Xen only reads the request. What is mapped stays as it is or loses what nothing needs.
-        let result = unsafe { raw_hypercall(number::MMU_UPDATE, arguments) };
-        assert!(result == 0, "Xen refused to protect table {piece}: {result}");
-    }
+/// Makes one request about so many tables behind the first: `struct mmu_update` or `struct mmuext_op`.
+fn request(number: u64, request: &[u64], piece: u64) {
+    let arguments = [request.as_ptr().addr() as u64, 1, 0, u64::from(Domid::SELF.0)];
+    // SAFETY: Xen only reads the request. What is mapped stays as it is or loses what nothing needs.
+    let result = unsafe { raw_hypercall(number, arguments) };
+    assert_done(result, Pfn(piece * PIECE));
+}
+
+fn assert_done(result: i64, pfn: Pfn) {
+    assert!(result == 0, "Xen refused to protect memory from {pfn:?} on: {result}");
 }
 
 fn first_table() -> Pfn {

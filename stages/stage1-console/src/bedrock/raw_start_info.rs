@@ -72,6 +72,8 @@ impl RawStartInfo {
         unsafe { (self.address as *mut u8).wrapping_add(offset).write_volatile(value) }
     }
 
+    // In line, each of its callers would have eight bounds checks: most of a KiB of an image that is to be small.
+    #[inline(never)]
     fn word(self, offset: usize) -> u64 {
         u64::from_le_bytes(core::array::from_fn(|index| self.byte(offset + index)))
     }
