@@ -2,6 +2,7 @@
 //!
 //! The same for every guest. Invariant: until the guest's first byte nothing else runs in dom0.
 
+mod carrier;
 mod domain;
 mod first_byte;
 mod http;
