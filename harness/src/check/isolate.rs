@@ -92,8 +92,8 @@ fn references_at_hand(bench: &Bench, request: &Request, id: &str) -> bool {
 }
 
 fn take_better(counted: &mut ExerciseResult, alone: ExerciseResult) {
-    let unknown = counted.status == Status::Blocked && alone.status != Status::Infra;
-    if alone.points > counted.points || unknown {
+    // Where the test host failed it isn't known how many points there are: that is no reason to give few.
+    if alone.points > counted.points || counted.status == Status::Blocked || alone.status == Status::Infra {
         *counted = ExerciseResult { isolated: true, ..alone };
     }
 }
@@ -136,5 +136,8 @@ mod tests {
         let mut counted = exercise("1a", &[Status::Blocked]);
         take_better(&mut counted, exercise("1a", &[Status::NotAttempted]));
         assert_eq!(counted.status, Status::NotAttempted);
+        let mut counted = exercise("1a", &[Status::Build]);
+        take_better(&mut counted, exercise("1a", &[Status::Infra]));
+        assert_eq!(counted.status, Status::Infra);
     }
 }

@@ -17,7 +17,7 @@ use crate::check::submission::Submission;
 use crate::check::{self, Bench, Request, live};
 use crate::course::{Exercise, Stage};
 use crate::error::{Context, Error, Result};
-use crate::guest::Failure;
+use crate::guest::{Failure, Guest};
 use crate::work::Work;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -216,14 +216,11 @@ fn fresh(
     }
     let once = || {
         in_time(bench.scale, |scale| {
-            let usual = std::mem::replace(&mut bench.scale, scale);
-            let booted = check::boot_anew(bench, request, &guest);
-            bench.scale = usual;
-            let results = booted?;
-            if results.exit() == 70 {
-                return Err(Error::fault("the test host failed; nothing was found out"));
-            }
-            Ok(results)
+            boot(bench, request, &guest, scale).or_else(|error| {
+                // A new test host is made then, and says more than the old one's end.
+                bench.app.ui.note(&format!("{error}; it is booted once more"));
+                boot(bench, request, &guest, scale)
+            })
         })
     };
     let (results, bad) = repeat(how.repeat, once, |results| !problems(request.stage, case, results).is_empty())?;
@@ -231,6 +228,23 @@ fn fresh(
     if !bad {
         verdicts.put_image(&image, &results)?;
         verdicts.put_sources(sources, &image)?;
+    }
+    Ok(results)
+}
+
+/// One boot, with so much patience.
+///
+/// # Errors
+/// Where the test host failed, and why.
+fn boot(bench: &mut Bench, request: &Request, guest: &Guest, scale: f64) -> Result<Results> {
+    let usual = std::mem::replace(&mut bench.scale, scale);
+    let booted = check::boot_anew(bench, request, guest);
+    bench.scale = usual;
+    let results = booted?;
+    if results.exit() == 70 {
+        let failed = results.checks().filter(|check| check.status == Status::Infra);
+        let why = failed.filter_map(|check| check.message.clone()).next().or_else(|| results.error.clone());
+        return Err(Error::fault(format!("the test host failed: {}", why.unwrap_or_default())));
     }
     Ok(results)
 }

@@ -72,7 +72,15 @@ fn mark_all(times: usize) {
             let name = folder.file_name().unwrap().to_string_lossy();
             let text = fs::read_to_string(folder.join("expected.toml")).unwrap();
             let expected: Expected = toml::from_str(&text).unwrap();
-            let results = mark(&mut bench, stage, folder, &expected);
+            let mut results = mark(&mut bench, stage, folder, &expected);
+            if results.exit() == 70 {
+                // As `grade` does. A test host that fails gives nobody a wrong mark, so it is no failure of this test.
+                println!(
+                    "{number} {name}: {:?}, so once more",
+                    results.checks().find_map(|check| check.message.clone())
+                );
+                results = mark(&mut bench, stage, folder, &expected);
+            }
             println!("{number} {name}: {:.1} s", start.elapsed().as_secs_f64());
             let found: Vec<String> = differences(&expected, &results)
                 .map(|text| format!("{name} ({}): {text}", expected.why))
