@@ -198,10 +198,10 @@ fn task_wake(bencher: &mut Bencher) {
 
 /// From waking a thread on another vCPU, which sleeps, to its first instruction.
 ///
-/// A sample is the middle one of a few turns. Where instructions are counted the machine's processors take turns, and once in a
+/// A sample is the middle one of some turns. Where instructions are counted the machine's processors take turns, and once in a
 /// while the other's turn comes early: then part of what this vCPU does until it sleeps isn't in between.
 fn ipi_wake(bencher: &mut Bencher) {
-    const FEW: usize = 5;
+    const FEW: usize = 15;
     let turns = Arc::new((Semaphore::new(0), Semaphore::new(0)));
     let theirs = turns.clone();
     let other = partner(1, move || {
