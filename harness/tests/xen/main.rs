@@ -8,7 +8,6 @@
 mod application;
 mod bench;
 mod bless;
-mod checks;
 mod classroom50;
 mod common;
 mod corpus;
@@ -33,4 +32,5 @@ mod stage6;
 mod stage7;
 mod student;
 mod terminal;
+mod verify;
 mod workflow;

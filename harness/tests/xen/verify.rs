@@ -1,5 +1,4 @@
-//! `harness dev verify` on the whole course, and what a student with a wrong answer gets to read. It takes longest, and tests begin in
-//! the order of their names: so it is under one that comes early.
+//! `harness dev verify` on the whole course, and what a student with a wrong answer gets to read.
 
 use super::common::repository;
 use harness::app::App;
