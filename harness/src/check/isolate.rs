@@ -4,7 +4,8 @@
 //! with it. So an exercise that another may have spoilt runs once more, with the references of all others, and the
 //! better of its two results counts. Points for the stage as a whole come from the first run alone.
 //!
-//! Invariant: nothing here takes a point away. Without references at hand, as in a handout, nothing happens.
+//! Invariant: nothing here takes a point away, unless the test host fails: then there is no mark at all. Without references at
+//! hand, as in a handout, nothing happens.
 
 use super::results::{ExerciseResult, FailedTest, Results, Status};
 use super::{Bench, Request, together};
