@@ -6,7 +6,7 @@ use super::session::{Guest, Happened};
 use crate::course::GuestShape;
 use crate::domain::empty_disk;
 use crate::error::Result;
-use crate::machine::{Event, Machine};
+use crate::machine::{Event, Machine, Reason};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -17,12 +17,14 @@ const KERNEL: &str = "/images/guest";
 /// Boots of this process: a test host serves many sessions, and no two of their domains share a name.
 static BOOTS: AtomicU32 = AtomicU32::new(0);
 
-/// Boots one image again and again, each time as a domain of a new name. What still runs is destroyed when dropped.
+/// Boots one image again and again, each time as a domain of a new name. What is left of them is destroyed when dropped.
 pub struct XenGuest<'a> {
     machine: &'a Machine,
     shape: &'a GuestShape,
     name: String,
     running: bool,
+    /// Those that crashed: Xen keeps them, and their memory tells more of the crash.
+    crashed: Vec<String>,
     outside: Option<Outside<'a>>,
     first: Option<u32>,
 }
@@ -39,7 +41,15 @@ impl<'a> XenGuest<'a> {
     /// Puts the image into dom0.
     pub fn new(machine: &'a Machine, image: &[u8], shape: &'a GuestShape) -> Result<Self> {
         machine.agent().put(KERNEL, image)?;
-        Ok(Self { machine, shape, name: String::new(), running: false, outside: None, first: None })
+        Ok(Self {
+            machine,
+            shape,
+            name: String::new(),
+            running: false,
+            crashed: Vec::new(),
+            outside: None,
+            first: None,
+        })
     }
 
     /// The id of the first domain, which tells Xen's word on these boots from that on earlier ones.
@@ -51,9 +61,9 @@ impl<'a> XenGuest<'a> {
 impl Drop for XenGuest<'_> {
     fn drop(&mut self) {
         self.outside = None;
-        if self.running {
+        for name in self.crashed.iter().chain(self.running.then_some(&self.name)) {
             // Where this fails the test host is lost, and whoever needs it next will hear of it.
-            let _ = self.machine.agent().begin_destroy(&self.name);
+            let _ = self.machine.agent().begin_destroy(name);
         }
     }
 }
@@ -87,6 +97,9 @@ impl Guest for XenGuest<'_> {
             Ok(Some(Event::Console { domain, bytes })) if domain == self.name => Happened::Printed(bytes),
             Ok(Some(Event::Exited { domain, reason, .. })) if domain == self.name => {
                 self.running = false;
+                if reason == Reason::Crash {
+                    self.crashed.push(self.name.clone());
+                }
                 Happened::Ended(reason.to_string())
             }
             // An event of an earlier boot, or none at all: the session looks at its own deadline.

@@ -1,6 +1,14 @@
 //! `harness check`, as a student meets it: work not begun, right, wrong in different ways, and not even Rust.
 
 use crate::common::{GIVEN_LINE, Lab, repository, run};
+use crate::machine::until;
+use harness::app::App;
+use harness::cache;
+use harness::check::report::Style;
+use harness::check::{Bench, Request, check_on};
+use harness::course::Course;
+use harness::ui::Ui;
+use harness::work::Work;
 use serde_json::Value;
 
 /// The report of a check without the lines about this one run.
@@ -46,6 +54,22 @@ fn the_references_pass_and_their_consoles_are_the_snapshots() {
 fn untouched_starters_are_not_attempted_and_nothing_else() {
     let ended = Lab::starters().run(&["check", "stage1"]).with(1);
     assert_report!("report-starters", ended);
+}
+
+/// Xen keeps what has crashed, for a look at its memory; the next guest on the same test host would pay for it.
+#[test]
+fn no_guest_outlives_its_check() {
+    let course = Course::load(repository()).unwrap();
+    let (ui, cache) = (Ui::silent(), cache::root().unwrap());
+    let app = App { course, ui, style: Style::default(), locked: false, cache };
+    let stage = app.course.select("stage1").unwrap().stage;
+    let mut bench = Bench::new(&app, 3.0);
+    let work = Work::on_references(&app.course, stage);
+    let starters = Request { keep_going: true, host_tests: false, ..Request::new(stage, work) };
+    assert_eq!(check_on(&mut bench, &starters).unwrap().exit(), 1);
+    let agent = bench.machine().unwrap().agent();
+    let domains = || String::from_utf8(agent.exec(&["xl", "list"], b"").unwrap().stdout).unwrap();
+    until(|| domains().lines().count() == 2);
 }
 
 #[test]

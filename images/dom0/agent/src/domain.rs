@@ -173,6 +173,10 @@ impl Domains {
             Err(error) => return eprintln!("stardust: agent: {error}"),
         };
         while releases.next().is_ok() && exists() {
+            if running.is_none() && self.is(name, |known| known.preserved) {
+                // All is said, and it stays until somebody destroys it: the release was another's.
+                continue;
+            }
             let deadline = Instant::now() + Duration::from_secs(30);
             let listed = tool::xl(&["list", "-v", &domid.to_string()], deadline).map(|output| output.stdout);
             let reason = listed.ok().and_then(|listed| shutdown_code(&String::from_utf8_lossy(&listed)));
