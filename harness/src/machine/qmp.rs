@@ -1,6 +1,7 @@
 //! QEMU's monitor protocol, as much of it as the harness needs (QEMU's docs/interop/qmp-spec).
 //!
-//! Invariant: one command at a time, each with a deadline. Events are skipped: what the harness waits for, it asks for.
+//! Invariant: one command at a time, each with a deadline. What the harness waits for, it asks for; of what QEMU tells
+//! unasked, which it does before it answers the next command, only that the machine goes on is counted.
 
 use crate::error::{Context, Error, Result};
 use crate::machine::deadline::Deadline;
@@ -10,6 +11,7 @@ use std::io::{BufRead, BufReader, ErrorKind, IoSlice, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// No reply is longer.
@@ -18,12 +20,14 @@ const LINE_MAX: u64 = 4 << 20;
 /// A connection to QEMU's monitor.
 pub struct Qmp {
     stream: Mutex<BufReader<UnixStream>>,
+    /// How often the machine has gone on.
+    resumed: AtomicU64,
 }
 
 impl Qmp {
     /// Greets QEMU.
     pub fn new(stream: UnixStream, deadline: Deadline) -> Result<Self> {
-        let qmp = Self { stream: Mutex::new(BufReader::new(stream)) };
+        let qmp = Self { stream: Mutex::new(BufReader::new(stream)), resumed: AtomicU64::new(0) };
         qmp.execute("qmp_capabilities", json!({}), deadline)?;
         Ok(qmp)
     }
@@ -49,6 +53,13 @@ impl Qmp {
     pub fn status(&self, deadline: Deadline) -> Result<String> {
         let status = self.execute("query-status", json!({}), deadline)?;
         Ok(status["status"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// How often the machine has gone on after it stood still, however short that was.
+    pub fn resumed(&self, deadline: Deadline) -> Result<u64> {
+        // With its answer comes what happened before.
+        self.status(deadline)?;
+        Ok(self.resumed.load(Ordering::Relaxed))
     }
 
     fn exchange(
@@ -80,6 +91,9 @@ impl Qmp {
                 .map_err(|error| Error::fault(format!("{doing}: QEMU answered no JSON: {error}")))?;
             if let Some(result) = reply.get_mut("return") {
                 return Ok(result.take());
+            }
+            if reply["event"] == "RESUME" {
+                self.resumed.fetch_add(1, Ordering::Relaxed);
             }
             if let Some(error) = reply.get("error") {
                 let why = error["desc"].as_str().unwrap_or("no reason given");
@@ -128,12 +142,15 @@ mod tests {
             r#"{"return": {}}"#,
             "{\"event\": \"STOP\"}\n{\"return\": {\"status\": \"paused\"}}",
             r#"{"error": {"class": "GenericError", "desc": "no such device"}}"#,
+            "{\"event\": \"STOP\"}\n{\"event\": \"RESUME\"}\n{\"return\": {\"status\": \"running\"}}",
         ];
         let soon = Deadline::after(Duration::from_secs(5));
         let qmp = Qmp::new(qemu(replies), soon).unwrap();
         assert_eq!(qmp.status(soon).unwrap(), "paused");
         let error = qmp.execute("device_del", json!({}), soon).unwrap_err().message;
         assert_eq!(error, "QEMU's command device_del: no such device");
+        // A program at the debugger's end may go on sooner than anybody asks again.
+        assert_eq!(qmp.resumed(soon).unwrap(), 1);
         let now = Deadline::after(Duration::from_millis(20));
         assert!(qmp.status(now).unwrap_err().message.contains("nothing within"));
     }

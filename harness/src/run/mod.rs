@@ -125,19 +125,16 @@ fn free_port() -> Result<u16> {
 
 /// Prints what to type, and waits for the user's word that gdb is there.
 fn wait_for_gdb(machine: &Machine, port: u16, guest: &Guest) -> Result<()> {
+    let resumed = || machine.qmp().resumed(machine.within(10.0));
+    let before = resumed()?;
     tell("the guest is made and waits. In another terminal:");
     let elf = guest.elf.display();
     tell(format_args!("  gdb {elf} -ex 'target remote 127.0.0.1:{port}' -ex 'hbreak stardust_start' -ex continue"));
     tell("waiting for gdb for as long as it takes (it stops the machine when it connects; `continue` lets it run)");
-    let mut connected = false;
-    loop {
-        let running = machine.qmp().status(machine.within(10.0))? == "running";
-        connected |= !running;
-        if connected && running {
-            return Ok(());
-        }
+    while resumed()? == before {
         std::thread::sleep(Duration::from_millis(50));
     }
+    Ok(())
 }
 
 /// Says how it ended and what Xen had to say about it, and gives the exit status.
