@@ -1,5 +1,6 @@
 //! A Linux PV guest and its console, for the tests that drive one.
 
+use super::shared::{Lease, shared};
 use super::{SCALE, image};
 use harness::machine::{CreateOptions, Event, Machine, Reason};
 use std::time::{Duration, Instant};
@@ -7,9 +8,12 @@ use std::time::{Duration, Instant};
 const KERNEL: &str = "/images/linux";
 const RAMDISK: &str = "/images/linux.initramfs";
 
-pub fn put_linux(machine: &Machine) {
-    machine.agent().put(KERNEL, &std::fs::read(image().linux_guest_kernel()).unwrap()).unwrap();
-    machine.agent().put(RAMDISK, &std::fs::read(image().linux_guest_initramfs()).unwrap()).unwrap();
+/// A machine with what such a guest boots.
+pub fn with_linux() -> Lease {
+    let mut machine = shared();
+    machine.put_once(KERNEL, || std::fs::read(image().linux_guest_kernel()).unwrap());
+    machine.put_once(RAMDISK, || std::fs::read(image().linux_guest_initramfs()).unwrap());
+    machine
 }
 
 /// A Linux guest with a shell on its console.

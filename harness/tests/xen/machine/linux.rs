@@ -1,14 +1,14 @@
 //! What can be done to a guest, done to a Linux guest.
 
-use super::guest::{Guest, linux};
-use super::{shared, until};
+use super::guest::{Guest, linux, with_linux};
+use super::until;
 use harness::machine::{Action, CreateOptions, Disk, Event, Forward, GUEST_ADDRESS, Reason, Vif};
 use std::time::{Duration, Instant};
 
 /// Everything that can be done to a guest, on one guest: booting Linux takes longest of all.
 #[test]
 fn a_linux_guest_is_driven() {
-    let machine = shared();
+    let machine = with_linux();
     let agent = machine.agent();
     let introduced = agent.store_watch("@introduceDomain").unwrap();
     let options = linux("driven");
@@ -181,7 +181,7 @@ fn flood(guest: &mut Guest) {
 
 #[test]
 fn exits_are_told_apart() {
-    let machine = shared();
+    let machine = with_linux();
     let agent = machine.agent();
     let mut guest = Guest::boot(&machine, &CreateOptions { on_reboot: Action::Restart, ..linux("ends") });
     agent.reboot("ends").unwrap();

@@ -1,13 +1,15 @@
 //! The machine and its agent against the real thing: QEMU, Xen, dom0, and a Linux PV guest.
 //!
-//! Most tests share one machine, one at a time; a test leaves no domain behind, so the order does not matter. The
-//! host image and its saved state come from the ordinary cache and are made there if need be.
+//! Most tests share a few machines; a test leaves no domain behind, so the order does not matter. The host image and its
+//! saved state come from the ordinary cache and are made there if need be.
 
 mod failures;
 mod guest;
 mod linux;
+mod shared;
 mod stage;
 
+pub use shared::shared;
 pub use stage::Ready;
 
 use harness::host::{self, HostImage};
@@ -15,7 +17,7 @@ use harness::machine::{Event, Machine, Options};
 use harness::ui::Ui;
 use harness::{cache, error};
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// How much longer than usual to wait: the tests may share their machine with others.
@@ -41,17 +43,6 @@ fn start() -> Machine {
 fn start_with(options: &Options) -> Machine {
     let started = Machine::start(&cache::root().unwrap(), image(), options, &Ui::new());
     started.unwrap_or_else(|error| panic!("{error}"))
-}
-
-/// The machine that the tests share. It dies with the process.
-pub fn shared() -> MutexGuard<'static, Machine> {
-    static MACHINE: OnceLock<Mutex<Machine>> = OnceLock::new();
-    let machine = MACHINE.get_or_init(|| {
-        let machine = start();
-        guest::put_linux(&machine);
-        Mutex::new(machine)
-    });
-    machine.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[test]

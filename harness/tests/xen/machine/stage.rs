@@ -1,16 +1,17 @@
-//! A stage's reference as a guest of the shared machine, or of another, for the tests that talk to it or ask dom0 about it.
+//! A stage's reference as a guest of a shared machine, or of another, for the tests that talk to it or ask dom0 about it.
 
-use super::{SCALE, shared, start_with};
+use super::shared::{Lease, shared};
+use super::{SCALE, start_with};
 use crate::common::{repository, run};
 use harness::course::{Course, GuestShape, Stage};
 use harness::domain::{Domain, fresh_name};
 use harness::machine::{CreateOptions, Disk, Machine, Options};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-/// The machine, with a stage's image in it. One test at a time has it.
+/// A machine with a stage's image in it.
 pub struct Ready {
     machine: Whose,
     name: String,
@@ -20,41 +21,42 @@ pub struct Ready {
 }
 
 enum Whose {
-    Shared(MutexGuard<'static, Machine>),
-    Own(Box<Machine>),
+    Shared(Lease),
+    Own(Machine),
 }
 
-/// Builds a stage's image. Returns it with the stage.
-fn build(course: &Course, stage: &str) -> (Stage, Vec<u8>) {
+/// A stage and its image, which is built once.
+fn built(stage: &str) -> (Stage, Vec<u8>) {
+    static BUILT: Mutex<BTreeMap<u32, Vec<u8>>> = Mutex::new(BTreeMap::new());
+    let course = Course::load(repository()).unwrap();
     let stage = course.select(stage).unwrap().stage.clone();
-    let image = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("stage{}.elf", stage.number));
-    run(repository(), &["build", &stage.package, "--solution", "--out", image.to_str().unwrap()]).with(0);
-    (stage, std::fs::read(image).unwrap())
+    let build = || {
+        let image = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("stage{}.elf", stage.number));
+        run(repository(), &["build", &stage.package, "--solution", "--out", image.to_str().unwrap()]).with(0);
+        std::fs::read(image).unwrap()
+    };
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    let image = built.entry(stage.number).or_insert_with(build).clone();
+    (stage, image)
 }
 
 impl Ready {
-    /// Gets the machine, and builds the stage's image and puts it there if no test has yet.
+    /// Gets a machine, and puts the stage's image there.
     pub fn with(stage: &str) -> Self {
-        static THERE: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
-        let course = Course::load(repository()).unwrap();
-        let stage = course.select(stage).unwrap().stage;
+        let (stage, image) = built(stage);
         let kernel = format!("/images/stage{}", stage.number);
-        let machine = shared();
-        let mut there = THERE.lock().unwrap_or_else(PoisonError::into_inner);
-        if !there.contains(&stage.number) {
-            machine.agent().put(&kernel, &build(&course, &stage.package).1).unwrap();
-            there.insert(stage.number);
-        }
-        Self { machine: Whose::Shared(machine), name: stage.name.clone(), kernel, shape: stage.lab.guest.clone() }
+        let mut machine = shared();
+        machine.put_once(&kernel, || image);
+        Self { machine: Whose::Shared(machine), name: stage.name, kernel, shape: stage.lab.guest }
     }
 
     /// A machine of its own, on which xenstore is oxenstored's. It takes half a minute to boot.
     pub fn with_oxenstored(stage: &str) -> Self {
-        let (stage, image) = build(&Course::load(repository()).unwrap(), stage);
+        let (stage, image) = built(stage);
         let machine = start_with(&Options { oxenstored: true, scale: SCALE, ..Options::default() });
         let kernel = "/images/kernel".to_owned();
         machine.agent().put(&kernel, &image).unwrap();
-        Self { machine: Whose::Own(Box::new(machine)), name: stage.name, kernel, shape: stage.lab.guest }
+        Self { machine: Whose::Own(machine), name: stage.name, kernel, shape: stage.lab.guest }
     }
 
     /// Starts the guest.
