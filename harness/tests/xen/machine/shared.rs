@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::sync::{Condvar, Mutex, PoisonError};
 
-/// How many machines there may be, whatever the number of tests at a time. One takes about half a gigabyte.
-const LIMIT: usize = 4;
+/// How many machines there may be, whatever the number of tests at a time. One comes to take more than a gigabyte.
+const LIMIT: usize = 3;
 
 struct Pool {
     free: Vec<Shared>,

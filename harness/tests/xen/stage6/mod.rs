@@ -33,20 +33,8 @@ fn echoing(machine: &Ready) -> Domain<'_> {
     domain
 }
 
-/// A port of this machine that leads to this one of the guest. Each is made once.
+/// Another port of this machine that leads to this one of the guest.
 pub fn forwarded(machine: &Machine, guest: u16) -> u16 {
-    static MADE: std::sync::Mutex<Vec<(u16, u16)>> = std::sync::Mutex::new(Vec::new());
-    let mut made = MADE.lock().unwrap();
-    if let Some((_, host)) = made.iter().find(|(port, _)| *port == guest) {
-        return *host;
-    }
-    let host = forward(machine, guest);
-    made.push((guest, host));
-    host
-}
-
-/// One more such port.
-fn forward(machine: &Machine, guest: u16) -> u16 {
     let host = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     machine.forward(Forward { host, guest }).unwrap();
     host
@@ -155,7 +143,7 @@ fn hundreds_of_connections_at_a_time_in_32_mib() {
     (machine.shape.memory, machine.shape.vcpus) = (32, 1);
     let mut domain = echoing(&machine);
     // QEMU takes one connection after the other at each port of its own, and slowly.
-    let ports: Vec<u16> = (0..20).map(|_| forward(&machine, 7)).collect();
+    let ports: Vec<u16> = (0..20).map(|_| forwarded(&machine, 7)).collect();
     let begun = Instant::now();
     let mut streams: Vec<TcpStream> = (0..260).map(|number| connect_as_nobody_else(ports[number % 20])).collect();
     for round in 0..3 {
