@@ -110,6 +110,7 @@ fn what_is_shipped_boots_by_its_own_configuration_and_answers_nonsense_too() {
 }
 
 #[test]
+#[ignore = "long"]
 fn a_copy_elsewhere_is_an_application_of_its_own() {
     // Always the same folder, so that little is compiled the next time.
     let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join("service");
@@ -136,6 +137,7 @@ fn a_copy_elsewhere_is_an_application_of_its_own() {
 }
 
 #[test]
+#[ignore = "long"]
 fn an_application_finds_what_it_left_on_its_disk() {
     prerequisites::fat_tools(&Ui::new()).unwrap();
     let folder = tempfile::tempdir().unwrap();

@@ -22,6 +22,7 @@ fn instructions<'a>(report: &'a Value, name: &str) -> &'a Value {
 }
 
 #[test]
+#[ignore = "long"]
 fn two_counted_runs_agree_within_a_hundredth() {
     let plot = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench.svg");
     let first = counted("console", &["--alone"]);
@@ -51,6 +52,7 @@ fn agree(first: &Value, second: &Value) {
 }
 
 #[test]
+#[ignore = "long"]
 fn linux_does_what_compares_on_the_same_machine() {
     let report = counted("console", &["--runs", "1"]);
     for (name, linux) in [("boot-to-banner", "boot-to-init"), ("hypercall", "system-call")] {

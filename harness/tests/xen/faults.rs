@@ -254,6 +254,7 @@ fn two_at_once_do_not_disturb_one_another() {
 }
 
 #[test]
+#[ignore = "long"]
 fn a_guest_that_floods_its_console_loses_nothing() {
     const BYTES: usize = 10 << 20;
     let command_line = format!("app=pattern size={BYTES}");
@@ -308,6 +309,7 @@ fn packages() -> (tempfile::TempDir, u64) {
 }
 
 #[test]
+#[ignore = "long"]
 fn a_disk_that_fills_up_is_told_and_what_was_downloaded_stays() {
     if !with_mounts("mount -t tmpfs none /mnt").status().is_ok_and(|status| status.success()) {
         return println!("skipped: this machine lets nobody mount a disk of his own");
@@ -332,6 +334,7 @@ fn a_disk_that_fills_up_is_told_and_what_was_downloaded_stays() {
 }
 
 #[test]
+#[ignore = "long"]
 fn a_test_host_that_was_damaged_is_built_again() {
     let (cache, _) = packages();
     let build = || {

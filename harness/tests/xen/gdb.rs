@@ -57,6 +57,7 @@ impl Gdb {
 }
 
 #[test]
+#[ignore = "long"]
 fn a_debugger_stops_the_guest_at_its_first_function_and_takes_its_time() {
     let mut child = harness(repository(), &["run", "stage1", "--solution", "--gdb", "--cmdline", "app=hello"])
         .stdout(Stdio::piped())

@@ -209,6 +209,7 @@ fn an_interrupted_class_goes_on_and_pieces_fit_together() {
 }
 
 #[test]
+#[ignore = "long"]
 fn hidden_checks_count_and_are_not_shown() {
     let class = Class::new();
     let text = "let page: &[u8; START_INFO_SIZE] = page.first_chunk()";
@@ -243,6 +244,7 @@ fn hidden_checks_count_and_are_not_shown() {
 }
 
 #[test]
+#[ignore = "long"]
 fn a_test_host_that_dies_costs_nobody_a_point() {
     let class = Class::new();
     class.hand_in(

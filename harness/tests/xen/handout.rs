@@ -15,6 +15,7 @@ fn git(folder: &Path, arguments: &[&str]) -> String {
 }
 
 #[test]
+#[ignore = "long"]
 fn a_handout_is_proved_and_works_as_a_students_checkout() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("class/handout");

@@ -118,6 +118,7 @@ fn a_failed_host_test_stops_its_own_exercise_and_no_other() {
 }
 
 #[test]
+#[ignore = "long"]
 fn waiting_for_another_cargo_is_no_slowness_of_the_tests() {
     let lab = Lab::solved();
     lab.change("ring.rs", "OUT_SIZE.saturating_sub(used)", "(OUT_SIZE + 1).saturating_sub(used)");
@@ -165,6 +166,7 @@ fn a_panic_costs_its_own_exercise_and_names_its_line() {
 }
 
 #[test]
+#[ignore = "long"]
 fn a_loop_that_never_ends_is_a_timeout_and_the_rest_is_checked() {
     let lab = Lab::solved();
     lab.change("ring.rs", "    ring.publish(next);", "    while ring.producer() != next {}\n    ring.publish(next);");

@@ -7,6 +7,7 @@ use std::process::Command;
 const NEW: [&str; 7] = ["dev", "new-exercise", "1d", "--file", "free_list.rs", "--title", "Keep a \"list\""];
 
 #[test]
+#[ignore = "long"]
 fn a_new_exercise_compiles_and_everything_still_to_be_written_is_named() {
     let lab = Lab::starters();
     let said = lab.run(&NEW).with(0).stdout;

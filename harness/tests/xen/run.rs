@@ -40,6 +40,7 @@ fn odd_sizes_boot_from_4_mib_on() {
 }
 
 #[test]
+#[ignore = "long"]
 fn more_memory_than_the_usual_host_has_gets_the_large_one() {
     let ended = boot_sized("4096", "2").with(0);
     assert!(ended.stdout.contains("memory: 1048576 pages (4096 MiB)"), "{}", ended.stdout);
@@ -89,6 +90,7 @@ fn a_panic_with_the_console_locked_or_within_a_panic_still_ends_in_a_crash() {
 }
 
 #[test]
+#[ignore = "long"]
 fn faults_are_named() {
     let cases = [
         ("null", "page fault (vector 14)", "null page"),
@@ -118,6 +120,7 @@ fn xens_own_crash_dump_is_decoded_to_function_and_line() {
 
 /// On a busy machine xenconsoled turns to a guest so late that the guest has come and gone; here it is made to.
 #[test]
+#[ignore = "long"]
 fn what_a_guest_printed_is_kept_however_late_dom0_reads_it() {
     // The second one has taken its grant table over, where dom0's grant of the console ring stands too.
     for (stage, banner) in [("console", "Stardust stage 1: console"), ("xenbus", "Stardust stage 5: xenbus")] {
@@ -135,6 +138,7 @@ fn what_a_guest_printed_is_kept_however_late_dom0_reads_it() {
 
 /// xl cleans up after a guest that powers off, and is in the way of another xl that was to destroy it.
 #[test]
+#[ignore = "long"]
 fn a_guest_may_end_while_it_is_destroyed() {
     let ready = Ready::with("console");
     for _ in 0..8 {
@@ -192,6 +196,7 @@ fn steady(text: &str) -> Vec<String> {
 
 /// The book's consoles are recorded by book/record.sh; here they are compared with what the kernel prints now.
 #[test]
+#[ignore = "long"]
 fn the_consoles_of_the_book_are_still_true() {
     let script = std::fs::read_to_string(repository().join("book/record.sh")).unwrap();
     let recorded: Vec<&str> = script.lines().filter_map(|line| line.strip_prefix("record ")).collect();
@@ -269,6 +274,7 @@ fn boot_fed(bytes: &[u8], more: &[&str], command_line: &str) -> Ended {
 }
 
 #[test]
+#[ignore = "long"]
 fn a_guest_need_not_read_what_is_piped_in() {
     // It is there before the console is, and the guest is gone before it is taken.
     for _ in 0..3 {
@@ -288,6 +294,7 @@ fn all_that_is_piped_in_arrives() {
 }
 
 #[test]
+#[ignore = "long"]
 fn a_disk_comes_back_to_its_place_and_its_loss_is_told() {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
     let folder = tempfile::tempdir().unwrap();

@@ -25,6 +25,7 @@ fn touch_all(memory: &[&str], pages: u64) {
 }
 
 #[test]
+#[ignore = "long"]
 fn every_page_is_there_from_4_mib_on() {
     touch_all(&["4"], 1024);
     touch_all(&["5"], 1280);
@@ -75,6 +76,7 @@ fn blocks_that_come_and_go_keep_what_they_hold_and_leave_nothing() {
 }
 
 #[test]
+#[ignore = "long"]
 fn a_watched_heap_finds_mistakes() {
     let cases = [
         ("double-free", "was it freed before?"),
@@ -110,6 +112,7 @@ fn an_area_maps_all_or_nothing_and_nothing_stays() {
 
 /// The report of a fault says where the address is.
 #[test]
+#[ignore = "long"]
 fn what_is_not_mapped_or_not_for_writing_faults_and_is_named() {
     let cases = [
         ("app=area area=read-after-unmap", "(read, not present)", "in the area for mappings on demand"),
@@ -126,6 +129,7 @@ fn what_is_not_mapped_or_not_for_writing_faults_and_is_named() {
 }
 
 #[test]
+#[ignore = "long"]
 fn a_stack_that_runs_over_is_named() {
     let ended = boot(&[], "app=stack").with(0);
     assert!(ended.stdout.contains("hello from a stack of its own: true"), "{}", ended.stdout);

@@ -21,6 +21,7 @@ fn number(text: &str, before: &str) -> u64 {
 }
 
 #[test]
+#[ignore = "long"]
 fn every_exception_has_one_report() {
     let machine = ready();
     let cases = [
@@ -90,6 +91,7 @@ fn events_sent_are_events_delivered() {
 }
 
 #[test]
+#[ignore = "long"]
 fn nothing_wakes_an_idle_guest_and_dom0_sees_no_time_spent() {
     let machine = ready();
     let mut domain = machine.start("app=idle seconds=14");
@@ -147,6 +149,7 @@ fn sleeps_and_timers_are_never_early() {
 }
 
 #[test]
+#[ignore = "long"]
 fn interruptions_keep_all_registers() {
     let machine = ready();
     let text = machine.said("app=registers seconds=1");

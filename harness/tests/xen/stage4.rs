@@ -18,6 +18,7 @@ fn assert_said(ended: &Ended, all: &[&str]) {
 }
 
 #[test]
+#[ignore = "long"]
 fn all_vcpus_come_up() {
     for vcpus in [1, 2, 16, 33, 64] {
         let ended = boot(&vcpus.to_string(), "app=hello").with(0);
@@ -28,6 +29,7 @@ fn all_vcpus_come_up() {
 }
 
 #[test]
+#[ignore = "long"]
 fn two_busy_threads_share_one_vcpu_in_slices_of_20_ms() {
     let console = boot("1", "app=slices ms=6000").with(0).stdout;
     let [one, other] = numbers(&console, "run times in us: ")[..] else { panic!("{console}") };
@@ -39,6 +41,7 @@ fn two_busy_threads_share_one_vcpu_in_slices_of_20_ms() {
 }
 
 #[test]
+#[ignore = "long"]
 fn priorities_order_and_nobody_starves() {
     let console = boot("1", "app=priorities ms=4000").with(0).stdout;
     let [low, middle, high] = [3, 7, 11].map(|priority| numbers(&console, &format!("priority {priority}: "))[1]);
@@ -49,6 +52,7 @@ fn priorities_order_and_nobody_starves() {
 }
 
 #[test]
+#[ignore = "long"]
 fn busy_threads_spread_over_the_vcpus() {
     let ended = boot("4", "app=smp ms=2000").with(0);
     for cpu in 0..4 {
@@ -66,6 +70,7 @@ fn busy_threads_spread_over_the_vcpus() {
 
 /// dom0's word on it: all vCPUs work, one stops, and works again.
 #[test]
+#[ignore = "long"]
 fn dom0_sees_busy_vcpus_and_one_that_is_off_meanwhile() {
     let machine = Ready::with("threads");
     let mut domain = machine.start("app=away");
@@ -88,6 +93,7 @@ fn dom0_sees_busy_vcpus_and_one_that_is_off_meanwhile() {
 }
 
 #[test]
+#[ignore = "long"]
 fn four_idle_vcpus_cost_nothing() {
     let machine = Ready::with("threads");
     let mut domain = machine.start("app=hang");
@@ -116,6 +122,7 @@ fn one_clock_goes_forward_on_all_vcpus_and_is_dom0s() {
 }
 
 #[test]
+#[ignore = "long"]
 fn waiting_costs_nothing_and_ends_in_time_and_nothing_is_lost() {
     for (vcpus, command_line) in [("4", "app=sync count=100"), ("2", "app=sync count=100 heap=watch debug=locks")] {
         let console = boot(vcpus, command_line).with(0).stdout;
@@ -171,6 +178,7 @@ fn blocks_go_from_vcpu_to_vcpu_and_keep_what_they_hold() {
 }
 
 #[test]
+#[ignore = "long"]
 fn threads_that_are_interrupted_keep_their_registers_and_their_fs() {
     let ended = boot("2", "app=own ms=2000").with(0);
     let [threads, switches, rounds] = numbers(&ended.stdout, "6 threads, ")[..] else { panic!("{}", ended.stdout) };
@@ -195,6 +203,7 @@ fn sleeping_tasks_cost_nothing_and_wake() {
 
 /// With a heap that finds out who uses what is freed: threads and timers of the vCPU that goes are used by others.
 #[test]
+#[ignore = "long"]
 fn a_vcpu_is_switched_off_and_on_under_load() {
     for (vcpus, last) in [("4", 3), ("2", 1)] {
         let ended = boot(vcpus, "app=online count=20 heap=watch debug=locks").with(0);
@@ -239,6 +248,7 @@ fn the_list_tells_what_threads_do() {
 }
 
 #[test]
+#[ignore = "long"]
 fn what_is_impossible_is_refused_and_survived() {
     assert_said(
         &boot("2", "app=misuse misuse=stack").with(0),
@@ -265,6 +275,7 @@ fn what_is_impossible_is_refused_and_survived() {
 }
 
 #[test]
+#[ignore = "long"]
 fn what_is_a_mistake_is_named_with_the_thread() {
     let cases = [
         ("order", "lock order: the lock made at "),

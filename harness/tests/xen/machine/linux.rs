@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 /// Everything that can be done to a guest, on one guest: booting Linux takes longest of all.
 #[test]
+#[ignore = "long"]
 fn a_linux_guest_is_driven() {
     let machine = with_linux();
     let agent = machine.agent();
@@ -180,6 +181,7 @@ fn flood(guest: &mut Guest) {
 }
 
 #[test]
+#[ignore = "long"]
 fn exits_are_told_apart() {
     let machine = with_linux();
     let agent = machine.agent();

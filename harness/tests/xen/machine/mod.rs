@@ -46,6 +46,7 @@ fn start_with(options: &Options) -> Machine {
 }
 
 #[test]
+#[ignore = "long"]
 fn files_of_32_mib_come_back_unchanged() {
     let machine = shared();
     let agent = machine.agent();

@@ -8,6 +8,7 @@ use harness::machine::{Disk, Vif};
 
 /// Oxenstored has no requests for large directories, and other limits. It is what XenServer has.
 #[test]
+#[ignore = "long"]
 fn all_of_it_holds_with_oxenstored() {
     let machine = Ready::with_oxenstored("xenbus");
     let agent = machine.agent();

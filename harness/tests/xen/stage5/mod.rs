@@ -37,6 +37,7 @@ fn xenstore_answers_many_callers_and_refuses_by_name() {
 
 /// With Xen's default scheduler dom0 was left asleep for 20 seconds at a time on a machine as busy as this.
 #[test]
+#[ignore = "long"]
 fn a_busy_machine_loses_no_answers() {
     let done = AtomicBool::new(false);
     let ready = ready();
@@ -56,6 +57,7 @@ fn a_busy_machine_loses_no_answers() {
 }
 
 #[test]
+#[ignore = "long"]
 fn a_thousand_rapid_changes_lose_none_that_matters() {
     let machine = ready();
     let mut domain = machine.start("app=watch");
@@ -90,6 +92,7 @@ fn callers_on_four_vcpus_get_their_own_answers() {
 /// More different events than a mailbox holds (1024), while nobody takes one: one for all of them is left, and what is to be seen by it
 /// is all there.
 #[test]
+#[ignore = "long"]
 fn more_events_than_there_is_room_for_become_one() {
     let machine = ready();
     let mut domain = machine.start("app=watch rest=15000");
@@ -141,6 +144,7 @@ fn sharing<'a>(machine: &'a Ready, command_line: &str) -> (Domain<'a>, u32, u64)
 }
 
 #[test]
+#[ignore = "long"]
 fn a_page_is_ours_again_when_dom0_is_done_with_it_and_not_before() {
     let machine = ready();
     let agent = machine.agent();
@@ -190,6 +194,7 @@ fn shutdown_and_reboot_are_obeyed_and_acknowledged() {
 }
 
 #[test]
+#[ignore = "long"]
 fn sysrq_memory_and_vcpus_follow_dom0() {
     let machine = ready();
     let mut domain = machine.start("app=wait");
@@ -251,6 +256,7 @@ fn mebibytes(machine: &Ready, domain: &Domain<'_>) -> u64 {
 
 /// A guest that begins with less than it may have. Neither number is a multiple of 2 MiB, and 200 MiB are more than 128.
 #[test]
+#[ignore = "long"]
 fn memory_grows_to_maxmem_and_shrinks_again() {
     let mut machine = ready();
     (machine.shape.memory, machine.shape.maxmem) = (33, Some(201));
@@ -285,6 +291,7 @@ fn memory_grows_to_maxmem_and_shrinks_again() {
 }
 
 #[test]
+#[ignore = "long"]
 fn devices_come_and_go_with_real_backends() {
     let machine = ready();
     let agent = machine.agent();

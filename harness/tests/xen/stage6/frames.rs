@@ -161,6 +161,7 @@ fn mischief(machine: &Ready, domain: &mut Domain<'_>, seed: u64) {
 }
 
 #[test]
+#[ignore = "long"]
 fn garbage_leaves_the_guest_as_it_was() {
     let machine = ready();
     let mut domain = echoing(&machine);
@@ -196,6 +197,7 @@ impl Drop for Long<'_> {
 
 /// A bridge whose frames are longer than a page.
 #[test]
+#[ignore = "long"]
 fn frames_of_nine_thousand_bytes_go_both_ways() {
     let mut machine = ready();
     machine.shape.interfaces = 0;

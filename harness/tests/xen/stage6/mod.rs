@@ -95,6 +95,7 @@ fn random(seed: u64, length: usize) -> Vec<u8> {
 }
 
 #[test]
+#[ignore = "long"]
 fn pings_of_all_sizes_are_answered() {
     let machine = ready();
     let mut domain = echoing(&machine);
@@ -138,6 +139,7 @@ fn connections_echo_whatever_is_sent() {
 }
 
 #[test]
+#[ignore = "long"]
 fn hundreds_of_connections_at_a_time_in_32_mib() {
     let mut machine = ready();
     (machine.shape.memory, machine.shape.vcpus) = (32, 1);
@@ -163,6 +165,7 @@ fn hundreds_of_connections_at_a_time_in_32_mib() {
 }
 
 #[test]
+#[ignore = "long"]
 fn an_address_comes_by_dhcp_and_no_interface_is_said() {
     let mut machine = ready();
     let mut domain = machine.start("app=net");

@@ -103,6 +103,7 @@ fn segments_are_not_cut_within_the_machine() {
 }
 
 #[test]
+#[ignore = "long"]
 fn the_command_line_chooses_the_interface() {
     let mut machine = ready();
     machine.shape.interfaces = 2;
@@ -121,6 +122,7 @@ fn the_command_line_chooses_the_interface() {
 }
 
 #[test]
+#[ignore = "long"]
 fn a_cable_that_is_pulled_is_said_and_so_is_its_return() {
     let machine = ready();
     let mut domain = echoing(&machine);
@@ -150,6 +152,7 @@ fn an_address_that_is_in_use_is_said_with_the_other_machine() {
 }
 
 #[test]
+#[ignore = "long"]
 fn without_a_server_the_interface_has_no_address() {
     let machine = ready();
     in_dom0(&machine, "ip link set eth0 down");

@@ -5,6 +5,7 @@ use crate::common::{holds, numbers};
 
 /// See `stages/stage7-blkfront/src/demo/faults.rs`.
 #[test]
+#[ignore = "long"]
 fn whatever_a_backend_does_an_operation_ends_and_nothing_is_lost() {
     let text = ready().said("app=disk-faults");
     println!("{text}");

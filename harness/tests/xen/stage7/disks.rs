@@ -22,6 +22,7 @@ pub fn written(seed: u64, size: usize, discarded: bool) -> Vec<u8> {
 }
 
 #[test]
+#[ignore = "long"]
 fn what_a_guest_writes_is_in_the_image_and_each_disk_is_told_apart() {
     let machine = ready();
     let disks = [
@@ -91,6 +92,7 @@ fn what_the_medium_can_not_do_reaches_the_caller() {
 }
 
 #[test]
+#[ignore = "long"]
 fn a_disk_is_detached_with_requests_under_way_and_comes_again() {
     let machine = ready();
     let agent = machine.agent();

@@ -61,6 +61,7 @@ fn dom0s_wish_to_reboot_loses_nothing_either() {
 }
 
 #[test]
+#[ignore = "long"]
 fn the_end_of_a_program_loses_nothing_of_its_files() {
     for then in ["return", "leak"] {
         with_fat(|machine, disk| {
@@ -73,6 +74,7 @@ fn the_end_of_a_program_loses_nothing_of_its_files() {
 
 /// The image has holes where dom0 has no room left.
 #[test]
+#[ignore = "long"]
 fn what_is_lost_at_the_end_all_the_same_is_told() {
     prerequisites::fat_tools(&Ui::new()).unwrap();
     let machine = ready();

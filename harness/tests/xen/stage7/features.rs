@@ -90,6 +90,7 @@ fn backend(machine: &Ready, domain: &Domain<'_>, name: &str) -> u64 {
 }
 
 #[test]
+#[ignore = "long"]
 fn each_feature_is_used_unless_it_is_switched_off() {
     let machine = ready();
     let all = seen(&machine, "log=info");

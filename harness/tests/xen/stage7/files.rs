@@ -7,6 +7,7 @@ use harness::prerequisites;
 use harness::ui::Ui;
 
 #[test]
+#[ignore = "long"]
 fn other_peoples_programs_read_the_files_that_a_guest_wrote() {
     prerequisites::fat_tools(&Ui::new()).unwrap();
     let machine = ready();
@@ -70,6 +71,7 @@ fn other_peoples_programs_read_the_files_that_a_guest_wrote() {
 
 /// A guest of 16 MiB has no memory for it, and says so.
 #[test]
+#[ignore = "long"]
 fn a_file_larger_than_the_memory_is_an_error() {
     prerequisites::fat_tools(&Ui::new()).unwrap();
     let mut machine = ready();
@@ -83,6 +85,7 @@ fn a_file_larger_than_the_memory_is_an_error() {
 
 /// One disk for each thing that can't be; the tests of the stage itself have many more.
 #[test]
+#[ignore = "long"]
 fn what_makes_no_sense_on_a_disk_is_told_and_nothing_else() {
     prerequisites::fat_tools(&Ui::new()).unwrap();
     let machine = ready();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 /// Each queue of a disk has an event channel to a vCPU of its own. The answers that come to one that is switched off are somebody else's.
 #[test]
+#[ignore = "long"]
 fn requests_and_pings_are_answered_while_vcpus_come_and_go() {
     let mut machine = ready();
     (machine.shape.vcpus, machine.shape.interfaces) = (4, 1);
