@@ -6,7 +6,7 @@ use harness::guest::elf::Linked;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 /// A debugger.
@@ -56,14 +56,23 @@ impl Gdb {
     }
 }
 
+/// The command, which would wait for a debugger for ever where the test fails.
+struct Run(Child);
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        // It has ended where all is well.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[test]
 #[ignore = "long"]
 fn a_debugger_stops_the_guest_at_its_first_function_and_takes_its_time() {
-    let mut child = harness(repository(), &["run", "stage1", "--solution", "--gdb", "--cmdline", "app=hello"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut command = harness(repository(), &["run", "stage1", "--solution", "--gdb", "--cmdline", "app=hello"]);
+    let mut run = Run(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+    let child = &mut run.0;
     let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
     let line = said.find(|line| line.trim_start().starts_with("gdb ")).expect("the line to type");
     let words: Vec<&str> = line.split_whitespace().collect();
@@ -86,8 +95,8 @@ fn a_debugger_stops_the_guest_at_its_first_function_and_takes_its_time() {
     assert!(child.try_wait().unwrap().is_none(), "it ended while it was looked at");
     assert_eq!(gdb.ask(&format!("z{breakpoint}")), "OK");
     gdb.send("c");
-    let ended = child.wait_with_output().unwrap();
-    let console = String::from_utf8_lossy(&ended.stdout);
-    assert_eq!(ended.status.code(), Some(0), "{console}");
+    let mut console = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut console).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{console}");
     assert!(console.ends_with("bye: poweroff\r\n"), "{console}");
 }

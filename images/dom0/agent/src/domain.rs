@@ -172,8 +172,9 @@ impl Domains {
             Ok(releases) => releases,
             Err(error) => return eprintln!("stardust: agent: {error}"),
         };
+        let mut kept = false;
         while releases.next().is_ok() && exists() {
-            if running.is_none() && self.is(name, |known| known.preserved) {
+            if kept {
                 // All is said, and it stays until somebody destroys it: the release was another's.
                 continue;
             }
@@ -188,7 +189,8 @@ impl Domains {
                 self.console.settle(name, domid, self.console.closed(name));
                 self.tell(Event::Exited { domain: name.to_owned(), domid, reason });
             }
-            if reason != Reason::Crash || !self.is(name, |known| known.preserved) {
+            kept = reason == Reason::Crash && self.is(name, |known| known.preserved);
+            if !kept {
                 // It may be on its way out already.
                 let _ = tool::xl(&["destroy", &domid.to_string()], deadline);
             }
