@@ -95,20 +95,21 @@ fn callers_on_four_vcpus_get_their_own_answers() {
 #[ignore = "long"]
 fn more_events_than_there_is_room_for_become_one() {
     let machine = ready();
-    let mut domain = machine.start("app=watch rest=15000");
+    let mut domain = machine.start("app=watch rest=20000");
     machine.wait_for(&mut domain, "watching data/watched");
     let path = format!("/local/domain/{}/data/watched", domain.id());
     let script =
         format!("i=0; while [ $i -lt 1500 ]; do echo {path}/$i $i; i=$((i+1)); done | xargs -n 300 xenstore-write");
     in_dom0(&machine, &script);
-    machine.wait_for(&mut domain, "data/watched has 1500 children\n");
+    machine.wait_for(&mut domain, "data/watched/1499 is 1499\n");
     machine.agent().store_write(&format!("{path}/7"), b"later").unwrap();
     machine.wait_for(&mut domain, "data/watched/7 is later\n");
     machine.agent().store_write(&path, b"end").unwrap();
     domain.power_off(machine.within(60.0)).unwrap();
     let text = domain.text();
     let events = numbers(&text.lines().filter(|line| line.ends_with(" events")).collect::<String>(), "")[0];
-    // Those behind the last overflow came by themselves.
+    // How many there were when it looked depends on how fast dom0 wrote; those behind the overflow came by themselves.
+    assert!((1025..=1500).contains(&numbers(&text, "data/watched has ")[0]), "{text}");
     assert!((3..=1026).contains(&events), "{text}");
     println!("{events} events");
 }
