@@ -107,6 +107,7 @@ fn a_wrong_answer_is_shown_with_what_was_expected() {
 }
 
 #[test]
+#[ignore = "long"]
 fn a_failed_host_test_stops_its_own_exercise_and_no_other() {
     let lab = Lab::solved();
     lab.change("ring.rs", "OUT_SIZE.saturating_sub(used)", "(OUT_SIZE + 1).saturating_sub(used)");
@@ -178,6 +179,7 @@ fn a_loop_that_never_ends_is_a_timeout_and_the_rest_is_checked() {
 }
 
 #[test]
+#[ignore = "long"]
 fn a_fault_is_decoded_to_function_and_line() {
     let lab = Lab::solved();
     lab.change("hypercall.rs", "\"syscall\",", "\"syscall\", \"ud2\",");

@@ -31,6 +31,7 @@ fn hello_says_what_it_runs_on_and_powers_off() {
 }
 
 #[test]
+#[ignore = "long"]
 fn odd_sizes_boot_from_4_mib_on() {
     for (memory, pages) in [("4", 1024), ("5", 1280), ("33", 8448), ("1023", 261_888)] {
         let ended = boot_sized(memory, "1").with(0);
@@ -167,6 +168,7 @@ fn text_printed_right_before_the_end_arrives_whole() {
 }
 
 #[test]
+#[ignore = "long"]
 fn a_guest_that_never_ends_is_ended() {
     let ended = run(repository(), &["run", "stage1", "--solution", "--timeout", "3", "--cmdline", "app=hang"]).with(3);
     assert!(ended.stderr.contains("no end within 3 s"), "{}", ended.stderr);

@@ -132,6 +132,7 @@ fn a_segment_register_that_cannot_be_loaded_is_reported() {
 }
 
 #[test]
+#[ignore = "long"]
 fn sleeps_and_timers_are_never_early() {
     let machine = ready();
     let text = machine.said("app=ticks count=20");
@@ -160,6 +161,7 @@ fn interruptions_keep_all_registers() {
 }
 
 #[test]
+#[ignore = "long"]
 fn the_clock_goes_forward_and_knows_the_day() {
     let machine = ready();
     let before = dom0::date(&machine);

@@ -108,6 +108,7 @@ fn four_idle_vcpus_cost_nothing() {
 }
 
 #[test]
+#[ignore = "long"]
 fn one_clock_goes_forward_on_all_vcpus_and_is_dom0s() {
     let machine = Ready::with("threads");
     let before = dom0::date(&machine);
@@ -165,6 +166,7 @@ fn threads_have_the_stacks_that_they_asked_for() {
 
 /// Taken on one vCPU, given back on another: with caches, and with a heap that finds mistakes.
 #[test]
+#[ignore = "long"]
 fn blocks_go_from_vcpu_to_vcpu_and_keep_what_they_hold() {
     for watch in ["", " heap=watch"] {
         let console = boot("4", &format!("app=traffic count=20000 seed=11{watch}")).with(0).stdout;

@@ -204,6 +204,7 @@ fn a_stage_shows_what_it_adds() {
 }
 
 #[test]
+#[ignore = "long"]
 fn a_check_is_remembered_until_its_file_changes() {
     let lab = Lab::starters();
     let _ = fs::remove_file(lab.root().join(".harness/progress.toml"));
@@ -274,6 +275,7 @@ fn an_error_in_another_exercise_is_not_held_against_this_one() {
 }
 
 #[test]
+#[ignore = "long"]
 fn reports_for_machines_come_beside_the_one_for_people() {
     let lab = Lab::starters();
     let summary = lab.root().join("summary.md");
@@ -354,6 +356,7 @@ impl Drop for Underway {
 }
 
 #[test]
+#[ignore = "long"]
 fn watch_checks_what_is_saved_and_answers_keys() {
     let lab = Lab::starters();
     let _ = fs::remove_file(lab.root().join(".harness/progress.toml"));

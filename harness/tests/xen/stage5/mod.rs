@@ -169,6 +169,7 @@ fn a_page_is_ours_again_when_dom0_is_done_with_it_and_not_before() {
 }
 
 #[test]
+#[ignore = "long"]
 fn shutdown_and_reboot_are_obeyed_and_acknowledged() {
     let machine = ready();
     let mut domain = machine.start("app=wait");

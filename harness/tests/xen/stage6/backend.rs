@@ -81,6 +81,7 @@ fn bind_anew(machine: &Machine, domain: &Domain<'_>) {
 
 /// What Linux's backend does when its driver is loaded anew: it goes on with the rings where the last one stopped.
 #[test]
+#[ignore = "long"]
 fn a_backend_goes_on_where_another_has_stopped() {
     let machine = ready();
     let mut domain = machine.start(&format!("{ECHO} log=info"));
@@ -102,6 +103,7 @@ fn a_backend_goes_on_where_another_has_stopped() {
 /// The backend closes, and is another one then: with one queue instead of four, and one event channel instead of two. What was said to
 /// the first must not be found by the second.
 #[test]
+#[ignore = "long"]
 fn a_backend_that_begins_anew_finds_nothing_of_what_was_said_before() {
     let mut machine = ready();
     machine.shape.vcpus = 4;

@@ -51,6 +51,7 @@ fn answer(question: &[u8]) -> Option<Vec<u8>> {
 }
 
 #[test]
+#[ignore = "long"]
 fn names_become_addresses_and_nonsense_is_no_answer() {
     let machine = ready();
     let names = "names=both.example,four.example,six.example,liar.example,none.example,10.9.8.7,fd00::7,a..b";
@@ -196,6 +197,7 @@ fn advertisement(prefix: Ipv6Address) -> Vec<u8> {
 }
 
 #[test]
+#[ignore = "long"]
 fn a_router_tells_the_address() {
     let machine = ready();
     let mut domain = machine.start("app=netecho ip=none ip6=auto");

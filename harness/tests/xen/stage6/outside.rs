@@ -14,6 +14,7 @@ fn nodes(machine: &Machine, path: &str) -> Vec<String> {
 }
 
 #[test]
+#[ignore = "long"]
 fn four_queues_with_two_event_channels_each_are_used() {
     let mut machine = ready();
     machine.shape.vcpus = 4;
@@ -68,6 +69,7 @@ fn four_queues_with_two_event_channels_each_are_used() {
 }
 
 #[test]
+#[ignore = "long"]
 fn whoever_is_busy_anyway_is_not_told() {
     let machine = ready();
     let mut domain = echoing(&machine);
@@ -82,6 +84,7 @@ fn whoever_is_busy_anyway_is_not_told() {
 }
 
 #[test]
+#[ignore = "long"]
 fn segments_are_not_cut_within_the_machine() {
     let machine = ready();
     let mut domain = echoing(&machine);
@@ -140,6 +143,7 @@ fn a_cable_that_is_pulled_is_said_and_so_is_its_return() {
 }
 
 #[test]
+#[ignore = "long"]
 fn an_address_that_is_in_use_is_said_with_the_other_machine() {
     let machine = ready();
     in_dom0(&machine, "ip addr add 10.0.2.15/24 dev xenbr0");

@@ -65,6 +65,7 @@ fn without_a_disk_there_is_an_error_that_names_it() {
 }
 
 #[test]
+#[ignore = "long"]
 fn sectors_of_4096_bytes_are_kept_to() {
     let machine = ready();
     let geometry = Geometry { mib: (SIZE >> 20) as u64, sector: 4096, cache_mib: 0, latency_ms: 0 };
@@ -79,6 +80,7 @@ fn sectors_of_4096_bytes_are_kept_to() {
 
 /// The image has holes where dom0 has no room left.
 #[test]
+#[ignore = "long"]
 fn what_the_medium_can_not_do_reaches_the_caller() {
     let machine = ready();
     let agent = machine.agent();
@@ -113,6 +115,7 @@ fn a_disk_is_detached_with_requests_under_way_and_comes_again() {
 
 /// Sectors beyond the 2^32nd have numbers that 32 bits don't hold.
 #[test]
+#[ignore = "long"]
 fn a_disk_of_three_tebibytes_is_written_to_its_end() {
     const SIZE: u64 = 3 << 40;
     let machine = ready();

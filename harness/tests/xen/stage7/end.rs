@@ -41,6 +41,7 @@ fn with_fat(run: impl FnOnce(&Ready, &Disk)) {
 }
 
 #[test]
+#[ignore = "long"]
 fn dom0s_wish_to_power_off_loses_nothing_that_was_written() {
     with_fat(|machine, disk| {
         let mut domain = written(machine, disk, "wait", |_| ());
@@ -51,6 +52,7 @@ fn dom0s_wish_to_power_off_loses_nothing_that_was_written() {
 }
 
 #[test]
+#[ignore = "long"]
 fn dom0s_wish_to_reboot_loses_nothing_either() {
     with_fat(|machine, disk| {
         let mut domain = written(machine, disk, "wait", |options| options.on_reboot = Action::Destroy);

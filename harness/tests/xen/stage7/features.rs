@@ -8,6 +8,7 @@ use harness::domain::Domain;
 use harness::machine::{BlockDevice, Disk, Geometry};
 
 #[test]
+#[ignore = "long"]
 fn every_feature_can_be_switched_off() {
     let machine = ready();
     let disk = disk(&machine, "xvda", SIZE, true);
@@ -131,6 +132,7 @@ fn each_feature_is_used_unless_it_is_switched_off() {
 
 /// Each request takes 50 ms, so all tasks have theirs under way before the first is done.
 #[test]
+#[ignore = "long"]
 fn more_than_64_requests_are_under_way_at_a_time() {
     let machine = ready();
     let geometry = Geometry { mib: 4, sector: 512, cache_mib: 0, latency_ms: 50 };
