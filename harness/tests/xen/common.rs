@@ -1,7 +1,11 @@
 //! What the tests of the whole command share: calling it, and a copy of the course to make mistakes in.
 
+use harness::app::App;
+use harness::cache;
+use harness::check::report::Style;
 use harness::course::Course;
 use harness::given::Lock;
+use harness::ui::Ui;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -15,6 +19,13 @@ pub const GIVEN_LINE: &str =
 /// The checkout that the tests belong to.
 pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the harness is in a checkout")
+}
+
+/// What a command of this checkout works with, for tests that call the harness in their own process.
+pub fn app() -> App {
+    let course = Course::load(repository()).unwrap();
+    let cache = cache::root().unwrap();
+    App { course, ui: Ui::silent(), style: Style::default(), locked: false, cache }
 }
 
 /// The command, to be run in `folder`.

@@ -3,15 +3,11 @@
 //! Each folder holds the files that differ from the references, and `expected.toml`: why it is there, the points, and
 //! the status of each exercise. All of them go the way of `harness check --from`.
 
-use super::common::{Lab, repository};
-use harness::app::App;
-use harness::cache;
-use harness::check::report::Style;
+use super::common::{Lab, app, repository};
 use harness::check::results::{Results, Status};
 use harness::check::submission::{Submission, check_submission};
 use harness::check::{Bench, Request};
-use harness::course::{Course, Stage};
-use harness::ui::Ui;
+use harness::course::Stage;
 use harness::work::Work;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -52,9 +48,7 @@ fn every_submission_gets_the_same_mark_ten_times() {
 }
 
 fn mark_all(times: usize) {
-    let course = Course::load(repository()).unwrap();
-    let cache = cache::root().unwrap();
-    let app = App { course, ui: Ui::silent(), style: Style::default(), locked: false, cache };
+    let app = app();
     let stage = app.course.select("stage1").unwrap().stage;
     let wanted = std::env::var("CORPUS").unwrap_or_default();
     let folders: Vec<PathBuf> = folders().into_iter().filter(|path| path.to_string_lossy().contains(&wanted)).collect();

@@ -1,13 +1,8 @@
 //! `harness check`, as a student meets it: work not begun, right, wrong in different ways, and not even Rust.
 
-use crate::common::{GIVEN_LINE, Lab, repository, run};
+use crate::common::{GIVEN_LINE, Lab, app, repository, run};
 use crate::machine::until;
-use harness::app::App;
-use harness::cache;
-use harness::check::report::Style;
 use harness::check::{Bench, Request, check_on};
-use harness::course::Course;
-use harness::ui::Ui;
 use harness::work::Work;
 use serde_json::Value;
 
@@ -59,9 +54,7 @@ fn untouched_starters_are_not_attempted_and_nothing_else() {
 /// Xen keeps what has crashed, for a look at its memory; the next guest on the same test host would pay for it.
 #[test]
 fn no_guest_outlives_its_check() {
-    let course = Course::load(repository()).unwrap();
-    let (ui, cache) = (Ui::silent(), cache::root().unwrap());
-    let app = App { course, ui, style: Style::default(), locked: false, cache };
+    let app = app();
     let stage = app.course.select("stage1").unwrap().stage;
     let mut bench = Bench::new(&app, 3.0);
     let work = Work::on_references(&app.course, stage);

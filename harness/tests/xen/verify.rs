@@ -1,13 +1,9 @@
 //! `harness dev verify` on the whole course, and what a student with a wrong answer gets to read.
 
-use super::common::repository;
-use harness::app::App;
-use harness::cache;
-use harness::check::report::Style;
-use harness::course::{Course, Stage};
+use super::common::{app, repository};
+use harness::course::Stage;
 use harness::dev::verify::{How, Verified, verify};
 use harness::dev::view;
-use harness::ui::Ui;
 
 /// Up to this stage a wrong answer does the same in every run. Beyond it, threads and other domains work beside it, and what
 /// a student reads differs in numbers, or in how far the guest came: `harness bless` keeps one such text, to be looked at.
@@ -25,9 +21,7 @@ fn the_checks_of_the_later_stages_do_so_too() {
 }
 
 fn prove(chosen: impl Fn(&Stage) -> bool) {
-    let course = Course::load(repository()).unwrap();
-    let cache = cache::root().unwrap();
-    let app = App { course, ui: Ui::silent(), style: Style::default(), locked: false, cache };
+    let app = app();
     for stage in app.course.chosen(None).unwrap().into_iter().filter(|stage| chosen(stage)) {
         let verified = verify(&app, stage, How::default()).unwrap();
         let problems: Vec<_> = verified.iter().filter(|one| !one.problems.is_empty()).collect();
